@@ -1,0 +1,147 @@
+//! A set of rows as one bit per row: what filters, deletes and access lists become before a search.
+
+/// Fixed-size set of rows `0..len`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bitmap {
+    len: u32,
+    words: Vec<u64>,
+}
+
+impl Bitmap {
+    /// A set over `len` rows with none of them in it.
+    pub fn empty(len: u32) -> Self {
+        Self { len, words: vec![0; (len as usize).div_ceil(64)] }
+    }
+
+    /// A set over `len` rows with all of them in it.
+    pub fn full(len: u32) -> Self {
+        let mut bitmap = Self::empty(len);
+        bitmap.insert_range(0, len);
+        bitmap
+    }
+
+    /// Rebuilds a set from its words; `None` if their number does not fit `len` or a bit beyond `len` is set.
+    pub fn from_words(len: u32, words: Vec<u64>) -> Option<Self> {
+        let tail = len % 64;
+        let clean = tail == 0 || words.last().is_none_or(|&word| word >> tail == 0);
+        (words.len() == (len as usize).div_ceil(64) && clean).then_some(Self { len, words })
+    }
+
+    /// Number of rows that the set ranges over.
+    pub fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Whether no row is in the set.
+    pub fn is_empty(&self) -> bool {
+        self.words.iter().all(|&word| word == 0)
+    }
+
+    /// The bits, 64 rows a word, least significant first.
+    pub fn words(&self) -> &[u64] {
+        &self.words
+    }
+
+    /// Whether `row` is in the set; a row beyond the end is not.
+    #[inline]
+    pub fn contains(&self, row: u32) -> bool {
+        self.words.get(row as usize / 64).is_some_and(|&word| word >> (row % 64) & 1 == 1)
+    }
+
+    /// Adds `row`, which must be below `len`.
+    #[inline]
+    pub fn insert(&mut self, row: u32) {
+        assert!(row < self.len, "row {row} is outside a bitmap of {} rows", self.len);
+        self.words[row as usize / 64] |= 1 << (row % 64);
+    }
+
+    /// Adds the rows `start..end`.
+    pub fn insert_range(&mut self, start: u32, end: u32) {
+        assert!(end <= self.len, "row {end} is outside a bitmap of {} rows", self.len);
+        let mut row = start;
+        while row < end {
+            let bit = row % 64;
+            let count = (64 - bit).min(end - row);
+            let ones = if count == 64 { u64::MAX } else { (1 << count) - 1 };
+            self.words[row as usize / 64] |= ones << bit;
+            row += count;
+        }
+    }
+
+    /// Number of rows in the set.
+    pub fn count(&self) -> u32 {
+        self.words.iter().map(|word| word.count_ones()).sum()
+    }
+
+    /// The rows in the set, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        self.words.iter().enumerate().flat_map(|(index, &word)| {
+            std::iter::successors((word != 0).then_some(word), |word| {
+                let rest = word & (word - 1);
+                (rest != 0).then_some(rest)
+            })
+            .map(move |word| index as u32 * 64 + word.trailing_zeros())
+        })
+    }
+
+    /// Keeps the rows that are in `other` too.
+    pub fn intersect(&mut self, other: &Self) {
+        self.zip(other, |mine, theirs| mine & theirs);
+    }
+
+    /// Adds the rows of `other`.
+    pub fn unite(&mut self, other: &Self) {
+        self.zip(other, |mine, theirs| mine | theirs);
+    }
+
+    /// Removes the rows of `other`.
+    pub fn subtract(&mut self, other: &Self) {
+        self.zip(other, |mine, theirs| mine & !theirs);
+    }
+
+    /// Swaps the rows inside the set with those outside.
+    pub fn invert(&mut self) {
+        let mut all = Self::full(self.len);
+        all.subtract(self);
+        *self = all;
+    }
+
+    fn zip(&mut self, other: &Self, combine: impl Fn(u64, u64) -> u64) {
+        assert_eq!(self.len, other.len, "bitmaps of different lengths");
+        for (mine, &theirs) in self.words.iter_mut().zip(&other.words) {
+            *mine = combine(*mine, theirs);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        // Catches a wrong shift or mask at a word's border in any operation.
+        #[test]
+        fn agrees_with_a_set(len in 1u32..300, rows in prop::collection::vec(0u32..300, 0..60), start in 0u32..300, size in 0u32..300) {
+            let mut bitmap = Bitmap::empty(len);
+            let mut set = BTreeSet::new();
+            for row in rows.into_iter().filter(|&row| row < len) {
+                bitmap.insert(row);
+                set.insert(row);
+            }
+            let (start, end) = (start.min(len), (start + size).min(len));
+            let mut range = Bitmap::empty(len);
+            range.insert_range(start, end);
+            prop_assert_eq!(range.iter().collect::<Vec<_>>(), (start..end).collect::<Vec<_>>());
+            prop_assert_eq!(bitmap.iter().collect::<Vec<_>>(), set.iter().copied().collect::<Vec<_>>());
+            prop_assert_eq!(bitmap.count() as usize, set.len());
+            bitmap.invert();
+            prop_assert!((0..len).all(|row| bitmap.contains(row) != set.contains(&row)));
+            bitmap.subtract(&range);
+            prop_assert!((0..len).all(|row| bitmap.contains(row) == (!set.contains(&row) && !(start..end).contains(&row))));
+        }
+    }
+}

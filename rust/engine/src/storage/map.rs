@@ -1,0 +1,79 @@
+//! The content of a file as immutable, 64-byte aligned bytes: memory-mapped or on the heap.
+//!
+//! This is the only place in the engine with `unsafe`.
+#![allow(unsafe_code)]
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// Alignment of a file's first byte in memory, and of every section in a file.
+pub const ALIGNMENT: usize = 64;
+
+/// Immutable bytes, shared by reference count, whose first byte is aligned to [`ALIGNMENT`].
+#[derive(Clone)]
+pub struct Bytes(Arc<Source>);
+
+enum Source {
+    Mapped(memmap2::Mmap),
+    Heap { lines: Vec<Line>, len: usize },
+}
+
+#[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
+#[repr(C, align(64))]
+struct Line([u8; ALIGNMENT]);
+
+impl Bytes {
+    /// Maps a whole file.
+    pub fn map(file: &File) -> io::Result<Self> {
+        if file.metadata()?.len() == 0 {
+            return Ok(Self::copy(&[]));
+        }
+        // SAFETY: the mapping is sound while no one changes the file. Ragstone publishes files only complete, under
+        // new names, read-only, and never writes or truncates them afterwards; readers copy and check structure
+        // before they use it and view the rest as plain numbers. Another program that truncates a published file
+        // can still end this process with SIGBUS: that cannot be proved away, and `mmap=False` is the answer to it.
+        let map = unsafe { memmap2::Mmap::map(file)? };
+        Ok(Self(Arc::new(Source::Mapped(map))))
+    }
+
+    /// Reads a whole file of `len` bytes to the heap.
+    pub fn read(file: &mut File, len: u64) -> io::Result<Self> {
+        let len = usize::try_from(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        let mut lines = Vec::new();
+        lines.try_reserve_exact(len.div_ceil(ALIGNMENT)).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        lines.resize(len.div_ceil(ALIGNMENT), Line([0; ALIGNMENT]));
+        file.read_exact(&mut bytemuck::cast_slice_mut(&mut lines)[..len])?;
+        Ok(Self(Arc::new(Source::Heap { lines, len })))
+    }
+
+    /// Copies bytes to the heap.
+    pub fn copy(bytes: &[u8]) -> Self {
+        let mut lines = vec![Line([0; ALIGNMENT]); bytes.len().div_ceil(ALIGNMENT)];
+        bytemuck::cast_slice_mut(&mut lines)[..bytes.len()].copy_from_slice(bytes);
+        Self(Arc::new(Source::Heap { lines, len: bytes.len() }))
+    }
+
+    /// Whether the bytes are mapped, and so not counted as the process's own memory.
+    pub fn is_mapped(&self) -> bool {
+        matches!(*self.0, Source::Mapped(_))
+    }
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &*self.0 {
+            Source::Mapped(map) => map,
+            Source::Heap { lines, len } => &bytemuck::cast_slice(lines)[..*len],
+        }
+    }
+}
+
+impl std::fmt::Debug for Bytes {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Bytes({} bytes, {})", self.len(), if self.is_mapped() { "mapped" } else { "heap" })
+    }
+}
