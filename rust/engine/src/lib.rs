@@ -5,6 +5,8 @@
 #![deny(unsafe_code)]
 
 pub mod bitmap;
+pub mod chunks;
 pub mod error;
+pub mod filter;
 pub mod interrupt;
 pub mod storage;
