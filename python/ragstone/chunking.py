@@ -1,0 +1,603 @@
+"""Cuts documents into chunks: spans that end where the text does, sized by the embedder's own tokenizer.
+
+A document becomes *units* (headings, sentences, list items, lines of code or tables), each counted once; units are
+packed into chunks, and a full chunk ends at the best boundary in its second half. The count of what is finally embedded
+is verified, so that nothing is cut off silently later. All steps take time linear in the text.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate, chain
+from typing import NamedTuple, TypeAlias
+
+from ragstone.errors import InvalidInput
+from ragstone.records import Chunk, Document, Section
+
+__all__ = ["Chunker", "TokenCounter", "context_text", "embedding_text"]
+
+TokenCounter: TypeAlias = Callable[[Sequence[str]], list[int]]
+"""Counts the tokens of each text, special tokens not included: an embedder's ``count_tokens``."""
+
+SPECIAL_TOKENS = 2  # what a model adds around a text ([CLS] and [SEP])
+_PART_BYTES = 240  # of one title or heading in front of a chunk: 240 Latin letters, 80 ideographs
+_UNIT_CHARACTERS = 8  # per token of max_tokens: a longer unit is split before it is counted
+_CHUNK_CHARACTERS = 32  # per token of max_tokens: bounds a chunk of blanks or of words that count as one token
+
+# What it costs to cut in front of a unit; a full chunk ends at the cheapest boundary in its second half.
+_HEADING, _BLOCK, _ITEM, _SENTENCE, _PHRASE, _KEPT, _BELOW_HEADING, _IN_WORD = range(8)
+
+
+def context_text(title: str, headings: Sequence[str]) -> str:
+    """Title and heading path on one line, as it stands in front of a chunk: ``Handbook > Refunds > Window``.
+
+    A first heading that repeats the title is left out; a part longer than 240 bytes of UTF-8 is cut at a word.
+
+    >>> context_text("Handbook", ["Handbook", "Refunds"])
+    'Handbook > Refunds'
+    """
+    return " > ".join(_context_parts(title, headings))
+
+
+def embedding_text(title: str, chunk: Chunk) -> str:
+    r"""The text that is embedded and indexed for a chunk: its context, a line break, its own text.
+
+    The last part of the context is left out where the chunk opens with that very heading. Embedding and BM25 both use
+    this text, and `Chunker` sizes chunks by it.
+
+    >>> embedding_text("Handbook", Chunk(start=9, end=17, text="30 days.", headings=("Refunds",)))
+    'Handbook > Refunds\n30 days.'
+    >>> embedding_text("Handbook", Chunk(start=0, end=20, text="# Refunds\n\n30 days.", headings=("Refunds",)))
+    'Handbook\n# Refunds\n\n30 days.'
+    """
+    parts = _context_parts(title, chunk.headings)
+    if parts and _same(parts[-1], _opening_line(chunk.text)):
+        parts.pop()
+    return f"{' > '.join(parts)}\n{chunk.text}" if parts else chunk.text
+
+
+def _context_parts(title: str, headings: Sequence[str]) -> list[str]:
+    if headings and _same(title, headings[0]):
+        headings = headings[1:]
+    return [part for part in map(_shortened, (title, *headings)) if part]
+
+
+def _shortened(part: str) -> str:
+    part = " ".join(part[: 4 * _PART_BYTES].split())
+    encoded = part.encode("utf-8", "replace")
+    if len(encoded) <= _PART_BYTES:
+        return part
+    cut = encoded[:_PART_BYTES].decode("utf-8", "ignore")
+    return cut.rpartition(" ")[0] or cut
+
+
+def _same(one: str, other: str) -> bool:
+    return one == other or one.casefold().split() == other.casefold().split()
+
+
+def _opening_line(text: str) -> str:
+    """The first line that holds more than heading markup, without that markup."""
+    for line in text[:1024].split("\n", 2)[:2]:
+        line = line.strip(" \t\r#=*-~^_")
+        if line:
+            return line
+    return ""
+
+
+class _Unit(NamedTuple):
+    """The smallest span that packing moves about: ``cost`` is that of a cut in front of it."""
+
+    start: int
+    end: int
+    cost: int
+    block: int
+
+
+class Chunker:
+    """Cuts documents into chunks of at most ``max_tokens`` tokens.
+
+    Args:
+        max_tokens: tokens of one chunk as it is embedded: context (title and headings), text, two special tokens.
+            8 to 1,000,000.
+        overlap_tokens: at most so many tokens at the end of a chunk are repeated at the start of the next: whole
+            sentences, items or lines, and never across a heading. 0 to half of ``max_tokens``.
+        token_counter: counts the tokens of texts, an embedder's ``count_tokens``; ``None`` is the built-in embedder's.
+
+    Raises:
+        InvalidInput: an option is out of range.
+
+    Where the context takes more than half of ``max_tokens`` (a tiny ``max_tokens``, or a hostile title), the text
+    still gets half, and only then is the sum above ``max_tokens``.
+
+    >>> chunker = Chunker(max_tokens=12, overlap_tokens=0, token_counter=lambda texts: [len(t.split()) for t in texts])
+    >>> document = Document(document_id="a", text="Refunds take 30 days. Keep the receipt. Ask at the counter for it.")
+    >>> [chunk.text for chunk in chunker.chunk(document)]
+    ['Refunds take 30 days. Keep the receipt.', 'Ask at the counter for it.']
+    """
+
+    __slots__ = ("_token_counter", "max_tokens", "overlap_tokens")
+
+    def __init__(
+        self, *, max_tokens: int = 256, overlap_tokens: int = 32, token_counter: TokenCounter | None = None
+    ) -> None:
+        _check_integer("max_tokens", max_tokens, 8, 1_000_000)
+        _check_integer("overlap_tokens", overlap_tokens, 0, max_tokens // 2)
+        if token_counter is not None and not callable(token_counter):
+            raise InvalidInput(f"token_counter is {token_counter!r}: pass a function like an embedder's count_tokens")
+        self.max_tokens = max_tokens
+        self.overlap_tokens = overlap_tokens
+        self._token_counter = token_counter
+
+    def __repr__(self) -> str:
+        return f"Chunker(max_tokens={self.max_tokens}, overlap_tokens={self.overlap_tokens})"
+
+    def chunk(self, document: Document) -> list[Chunk]:
+        """Cut a document into chunks, in the order of the text.
+
+        ``document.text[chunk.start:chunk.end] == chunk.text``; no chunk begins or ends with white space; without
+        overlap each other character of the text is in exactly one chunk. A text of white space has no chunks.
+
+        Raises:
+            InvalidInput: the text or title holds a lone surrogate, the sections are out of order or outside the text,
+                or one character alone has more tokens than fit.
+        """
+        _check_unicode("text", document.text)
+        _check_unicode("title", document.title)
+        return _Cutter(document, self.max_tokens, self.overlap_tokens, self._counter()).chunks()
+
+    def _counter(self) -> TokenCounter:
+        if self._token_counter is None:
+            # Imported here: the counter is the one thing that chunking takes from embedding, and only by default.
+            from ragstone.embedding import embedder
+
+            self._token_counter = embedder("builtin").count_tokens
+        return self._token_counter
+
+
+def _check_integer(name: str, value: int, least: int, most: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidInput(f"{name} is {value!r}: pass a whole number from {least} to {most}")
+    if not least <= value <= most:
+        raise InvalidInput(f"{name} is {value}: pass a number from {least} to {most}")
+
+
+def _check_unicode(name: str, text: str) -> None:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InvalidInput(
+            f"document {name} has the lone surrogate {text[error.start]!r} at index {error.start}: "
+            "decode its source with errors='replace'"
+        ) from None
+
+
+class _Cutter:
+    """Cuts one document; holds its units in parallel lists so that packing is bisection over running totals."""
+
+    def __init__(self, document: Document, max_tokens: int, overlap_tokens: int, counter: TokenCounter) -> None:
+        self.text = document.text
+        self.title = document.title
+        self.max_tokens = max_tokens
+        self.overlap_tokens = overlap_tokens
+        self.counter = counter
+        self.blocks = list(_blocks(document))
+
+    def chunks(self) -> list[Chunk]:
+        units = [unit for index, block in enumerate(self.blocks) for unit in _units(self.text, block, index)]
+        if not units:
+            return []
+        self._measure_contexts()
+        units, counts = self._fit(units, min(self.budgets.values()))
+        self.units = units
+        self.costs = [unit.cost for unit in units]
+        self.starts = [unit.start for unit in units]
+        self.ends = [unit.end for unit in units]
+        self.totals = [0, *accumulate(counts)]
+        self._keep_whole()
+        self._shun_cuts_below_headings()
+        ranges = [cut for first, last in self._groups() for cut in self._pack(first, last)]
+        return self._verified(ranges)
+
+    # --- counting
+
+    def _count(self, texts: Iterable[str]) -> dict[str, int]:
+        """Tokens of each distinct text, asked for in batches of bounded size."""
+        counts: dict[str, int] = {}
+        batch: list[str] = []
+        size = 0
+        for text in dict.fromkeys(texts):
+            batch.append(text)
+            size += len(text)
+            if size >= 1 << 18 or len(batch) >= 4096:
+                counts.update(zip(batch, self._counted(batch), strict=True))
+                batch, size = [], 0
+        if batch:
+            counts.update(zip(batch, self._counted(batch), strict=True))
+        return counts
+
+    def _counted(self, batch: list[str]) -> list[int]:
+        counts = list(self.counter(batch))
+        if len(counts) != len(batch) or min(counts) < 0:
+            raise InvalidInput(
+                f"token_counter gave {len(counts)} counts for {len(batch)} texts, the least {min(counts, default=0)}: "
+                "it must give one count, 0 or more, for each text"
+            )
+        return counts
+
+    def _measure_contexts(self) -> None:
+        """For each heading path: what of it stands in front of chunks, and how many tokens that leaves for text."""
+        paths = {block.headings: self._own_headings(block.headings) for block in self.blocks}
+        part_counts = self._count(_shortened(part) + " > " for path in paths.values() for part in (self.title, *path))
+        for path, own in paths.items():
+            room = self.max_tokens // 4 - part_counts[_shortened(self.title) + " > "] * bool(self.title)
+            kept = 0
+            for part in reversed(own):  # the inner headings say most about the text
+                room -= part_counts[_shortened(part) + " > "]
+                if room < 0:
+                    break
+                kept += 1
+            paths[path] = own[len(own) - kept :]
+        contexts = {path: context_text(self.title, own) for path, own in paths.items()}
+        counts = self._count(context + "\n" for context in contexts.values() if context)
+        self.headings = paths
+        self.contexts = {path: counts.get(context + "\n", 0) for path, context in contexts.items()}
+        self.budgets = {
+            path: max(self.max_tokens - SPECIAL_TOKENS - tokens, self.max_tokens // 2)
+            for path, tokens in self.contexts.items()
+        }
+
+    def _own_headings(self, path: tuple[str, ...]) -> tuple[str, ...]:
+        """A path without the heading that is the title, and without headings that are blank."""
+        if path and _same(path[0], self.title):
+            path = path[1:]
+        return tuple(part for part in path[-64:] if part.strip())
+
+    def _fit(self, units: list[_Unit], limit: int) -> tuple[list[_Unit], list[int]]:
+        """Split units by ever smaller boundaries until each has at most ``limit`` tokens."""
+        longest = _UNIT_CHARACTERS * self.max_tokens
+        known: dict[str, int] = {}
+        for split in (*_SPLITS, None):
+            # A unit is counted with the blanks before it: byte-level tokenizers see them, and then counts add up.
+            texts = [
+                self.text[max(end, unit.start - 64) : unit.end]
+                for end, unit in zip([0, *(unit.end for unit in units)], units, strict=False)
+            ]
+            known.update(self._count(t for t in texts if len(t) <= longest + 64 and t not in known))
+            counts = [known.get(text, limit + 1) for text in texts]
+            if max(counts) <= limit:
+                return units, counts
+            if split is not None:
+                units = [
+                    piece
+                    for unit, count in zip(units, counts, strict=True)
+                    for piece in (split(self.text, unit) if count > limit else (unit,))
+                ]
+        return units, counts  # single characters: whether one is too large shows when chunks are verified
+
+    # --- packing
+
+    def _keep_whole(self) -> None:
+        """Make cuts inside a code block or table expensive where it fits into a chunk."""
+        for first, last in _runs([unit.block for unit in self.units]):
+            block = self.blocks[self.units[first].block]
+            fits = self.totals[last] - self.totals[first] <= self.budgets[block.headings]
+            if block.kind in ("code", "table") and fits:
+                self.costs[first + 1 : last] = [_KEPT] * (last - first - 1)
+
+    def _shun_cuts_below_headings(self) -> None:
+        for k in range(1, len(self.units)):
+            if self.costs[k] < _BELOW_HEADING and self._is_heading(k - 1):
+                self.costs[k] = _BELOW_HEADING
+
+    def _is_heading(self, unit: int) -> bool:
+        return self.blocks[self.units[unit].block].kind == "heading"
+
+    def _path(self, unit: int) -> tuple[str, ...]:
+        return self.blocks[self.units[unit].block].headings
+
+    def _groups(self) -> Iterator[tuple[int, int]]:
+        """Ranges of units that are packed together: what stands under one heading, small neighbours joined.
+
+        A chunk crosses a heading only where what came before is less than a quarter of a chunk, the next part is a
+        sibling or below it, and both fit into one chunk; or where there has been nothing but headings.
+        """
+        group: tuple[int, int] | None = None
+        for first, last in _runs([self._path(k) for k in range(len(self.units))]):
+            if group is not None and not self._belong_together(group, last):
+                yield group
+                group = None
+            group = (first if group is None else group[0], last)
+        if group is not None:
+            yield group
+
+    def _belong_together(self, group: tuple[int, int], last: int) -> bool:
+        first, middle = group
+        above, below = self._path(first), self._path(middle)
+        inside = below[: len(above)] == above
+        if inside and middle - first <= 16 and all(map(self._is_heading, range(first, middle))):
+            return True
+        budget = self.budgets[above]
+        small = self.totals[middle] - self.totals[first] < budget // 4
+        return small and (inside or below[:-1] == above[:-1]) and self.totals[last] - self.totals[first] <= budget
+
+    def _pack(self, first: int, last: int) -> Iterator[tuple[int, int, int]]:
+        """Cut a range of units into chunks: (first unit, first unit that is not overlap, end)."""
+        totals = self.totals
+        characters = _CHUNK_CHARACTERS * self.max_tokens
+        begin = start = first
+        while start < last:
+            budget = self.budgets[self._path(begin)]
+            rest = totals[last] - totals[begin] - budget
+            if 0 < rest < budget // 4:  # leave a last chunk worth having
+                budget -= budget // 4 - rest
+            end = bisect_right(totals, totals[begin] + budget, start, last + 1) - 1
+            end = min(end, bisect_right(self.ends, self.starts[begin] + characters, start, last))
+            if end <= start and begin < start:
+                begin = start  # the overlap leaves no room for the next unit
+                continue
+            end = max(end, start + 1)
+            if end < last:
+                end = self._best_cut(start, end)
+            yield begin, start, end
+            begin, start = self._overlap(begin, end) if end < last else end, end
+
+    def _best_cut(self, start: int, end: int) -> int:
+        """The last of the cheapest boundaries in the second half, or further ahead of what should stay whole."""
+        cost = _IN_WORD
+        for share in (2, 8):
+            half = self.totals[start] + (self.totals[end] - self.totals[start]) // share
+            low = min(max(start + 1, bisect_left(self.totals, half, start, end)), end)
+            window = self.costs[low : end + 1]
+            if min(window) < cost or share == 2:
+                cost = min(window)
+                cut = low + len(window) - 1 - window[::-1].index(cost)
+            if cost < _KEPT:
+                break
+        return cut
+
+    def _overlap(self, begin: int, end: int) -> int:
+        """The first unit that the next chunk repeats, or ``end`` for none."""
+        if not self.overlap_tokens or self._path(end) != self._path(end - 1):
+            return end
+        low = bisect_left(self.totals, self.totals[end] - self.overlap_tokens, begin + 1, end)
+        low = bisect_left(self.starts, self.starts[end] - _UNIT_CHARACTERS * self.overlap_tokens, low, end)
+        for k in range(end - 1, low - 1, -1):
+            if self._path(k) != self._path(end) or self._is_heading(k):
+                low = k + 1
+                break
+        for worst in (_SENTENCE, _PHRASE, _KEPT):
+            for k in range(low, end):
+                if self.costs[k] <= worst:
+                    return k
+        return end
+
+    # --- verifying
+
+    def _verified(self, ranges: list[tuple[int, int, int]]) -> list[Chunk]:
+        """Chunks of the ranges; a range that proves too large (counts of units need not add up) is cut in two."""
+        chunks: list[Chunk] = []
+        pending = [(self.starts[b], self.starts[s], self.ends[e - 1], self.units[b].block) for b, s, e in ranges]
+        while pending:
+            made = [self._chunk(begin, end, block) for begin, _, end, block in pending]
+            counts = self._count(embedding_text(self.title, chunk) for chunk in made)
+            again: list[tuple[int, int, int, int]] = []
+            for (begin, start, end, block), chunk in zip(pending, made, strict=True):
+                path = self.blocks[block].headings
+                tokens = counts[embedding_text(self.title, chunk)]
+                if tokens <= self.contexts[path] + self.budgets[path]:
+                    chunks.append(chunk)
+                elif begin < start:
+                    again.append((start, start, end, block))
+                else:
+                    again += [(s, s, e, block) for s, e in self._halves(start, end, tokens)]
+            pending = again
+        return sorted(chunks, key=lambda chunk: (chunk.start, chunk.end))
+
+    def _chunk(self, start: int, end: int, block: int) -> Chunk:
+        return Chunk(
+            start=start,
+            end=end,
+            text=self.text[start:end],
+            headings=self.headings[self.blocks[block].headings],
+            page=self.blocks[block].page,
+        )
+
+    def _halves(self, start: int, end: int, tokens: int) -> list[tuple[int, int]]:
+        """A span in two, between units where it has several."""
+        low, high = bisect_left(self.starts, start), bisect_left(self.starts, end)
+        if low + 1 < high and self.starts[low] == start:
+            middle = bisect_left(self.totals, (self.totals[low] + self.totals[high]) // 2, low + 1, high - 1)
+            return [(start, self.ends[middle - 1]), (self.starts[middle], end)]
+        for width in (max(1, (end - start) // 2), 0):
+            pieces = list(_phrases(self.text, start, end, width))
+            if len(pieces) > 1:
+                middle = len(pieces) // 2
+                return [(start, pieces[middle - 1][1]), (pieces[middle][0], end)]
+        raise InvalidInput(
+            f"the character {self.text[start:end]!r} alone has {tokens} tokens with its context, "
+            f"more than max_tokens {self.max_tokens} leaves: raise max_tokens"
+        )
+
+
+def _runs(keys: Sequence[object]) -> Iterator[tuple[int, int]]:
+    """Half-open ranges of equal neighbours."""
+    first = 0
+    for k in range(1, len(keys) + 1):
+        if k == len(keys) or (keys[k] is not keys[first] and keys[k] != keys[first]):
+            yield first, k
+            first = k
+
+
+# --- from sections to units
+
+
+def _blocks(document: Document) -> Iterator[Section]:
+    """The document's sections, the gaps between them filled as paragraphs under the heading in force."""
+    position, size = 0, len(document.text)
+    headings: tuple[str, ...] = ()
+    page: int | None = None
+    for section in document.sections:
+        if not position <= section.start <= section.end <= size:
+            raise InvalidInput(
+                f"section {section.start}-{section.end} of document {document.document_id!r} is not between "
+                f"{position}, the end of the one before, and {size}, the end of the text: sort sections, no overlaps"
+            )
+        if position < section.start:
+            yield Section(position, section.start, "paragraph", headings, page)
+        yield section
+        position, headings, page = section.end, section.headings, section.page
+    if position < size:
+        yield Section(position, size, "paragraph", headings, page)
+
+
+_PARAGRAPH_END = re.compile(r"\n[^\S\n]*\n\s*")
+_LINE = re.compile(r"\S(?:[^\n]*\S)?")
+_ITEM_START = re.compile(r"(?:[-*+•‣◦]|\(?(?:\d{1,9}|[A-Za-z#])[.)])(?=\s)")
+
+
+def _units(text: str, block: Section, index: int) -> Iterator[_Unit]:
+    start, end = _trimmed(text, block.start, block.end)
+    if start == end:
+        return
+    if block.kind == "heading":
+        yield _Unit(start, end, _HEADING, index)
+    elif block.kind == "list":
+        yield from _items(text, start, end, index)
+    elif block.kind in ("code", "table"):
+        yield from _lines(text, _Unit(start, end, _BLOCK, index))
+    else:
+        for paragraph_end in _PARAGRAPH_END.finditer(text, start, end):
+            yield from _sentences(text, _Unit(start, paragraph_end.start(), _BLOCK, index))
+            start = paragraph_end.end()
+        yield from _sentences(text, _Unit(start, end, _BLOCK, index))
+
+
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    """The span without the white space at its ends; an empty one where there is nothing else."""
+    piece = text[start:end].rstrip()
+    return start + len(piece) - len(piece.lstrip()), start + len(piece)
+
+
+def _items(text: str, start: int, end: int, block: int) -> Iterator[_Unit]:
+    """Items of a list, each with the lines that continue it."""
+    item_start, item_end, cost = start, start, _BLOCK
+    for line in _LINE.finditer(text, start, end):
+        if item_end > item_start and _ITEM_START.match(text, line.start(), line.end()):
+            yield _Unit(item_start, item_end, cost, block)
+            item_start, cost = line.start(), _ITEM
+        item_end = line.end()
+    yield _Unit(item_start, item_end, cost, block)
+
+
+def _lines(text: str, unit: _Unit) -> Iterator[_Unit]:
+    """Lines that are not blank; a line after a blank one and without indentation is the better boundary."""
+    before, cost = unit.start, unit.cost
+    for line in _LINE.finditer(text, unit.start, unit.end):
+        if line.start() > unit.start:
+            gap = text[before : line.start()]
+            cost = _ITEM if gap.endswith("\n") and gap.count("\n") > 1 else _SENTENCE
+        yield _Unit(line.start(), line.end(), cost, unit.block)
+        before = line.end()
+
+
+_CLOSERS = "\"'\u201d\u2019\u00bb)\\]*_"  # quotes, brackets, emphasis
+_WIDE_ENDS, _WIDE_CLOSERS = (
+    "\u3002\uff01\uff1f\uff61",
+    "\u201d\u2019\u300d\u300f\uff09\u3011\u300b\"')",
+)  # Chinese, Japanese
+_SENTENCE_END = re.compile(rf"([.!?\u2026][{_CLOSERS}]{{0,3}})\s+|([{_WIDE_ENDS}][{_WIDE_CLOSERS}]{{0,3}})\s*")
+_ABBREVIATIONS = " mr mrs ms dr prof st vs cf approx ca resp incl excl viz al dept est rev gen col sgt capt lt hon bzw "
+_BEFORE_NUMBERS = (
+    " no nos nr fig figs eq eqs sec ch chap vol pp p art jan feb mar apr jun jul aug sep sept oct nov dec approx ca "
+)
+_DOTTED = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]")
+
+
+def _sentences(text: str, unit: _Unit) -> Iterator[_Unit]:
+    """Sentences of a paragraph: terminators followed by blanks, but not within abbreviations, initials or lists."""
+    start, stop, cost = unit.start, unit.end, unit.cost
+    for match in _SENTENCE_END.finditer(text, start, stop):
+        if match.end() >= stop:
+            break
+        if match[1] is not None and not _ends_sentence(text, start, match.start(), match.end()):
+            continue
+        yield _Unit(start, match.end(match.lastindex or 0), cost, unit.block)
+        start, cost = match.end(), _SENTENCE
+    if start < stop:
+        yield _Unit(start, stop, cost, unit.block)
+
+
+def _ends_sentence(text: str, start: int, mark: int, after: int) -> bool:
+    if text[after].islower():
+        return False
+    if text[mark] != "." or mark == start:
+        return True
+    words = text[max(start, mark - 16) : mark].split()
+    word = words[-1].lstrip("(\"'“\u2018[*_") if words else ""
+    if word.isdigit():
+        return mark - len(word) > start  # "1." that opens a sentence numbers it
+    if f" {word.lower()} " in (_BEFORE_NUMBERS if text[after].isdigit() else _ABBREVIATIONS):
+        return False
+    return not (_DOTTED.fullmatch(word) and (word.isupper() or "." in word))  # "J. Smith", "e.g. This"
+
+
+def _phrase_units(width: int) -> Callable[[str, _Unit], Iterator[_Unit]]:
+    def split(text: str, unit: _Unit) -> Iterator[_Unit]:
+        cost, before = unit.cost, unit.start
+        for start, end in _phrases(text, unit.start, unit.end, width):
+            if start > unit.start:
+                cost = _PHRASE if start > before else _IN_WORD
+            yield _Unit(start, end, cost, unit.block)
+            before = end
+
+    return split
+
+
+def _phrases(text: str, start: int, stop: int, width: int) -> Iterator[tuple[int, int]]:
+    """Spans of at most ``width`` characters that end at white space, or inside a longer word; width 0: characters.
+
+    A cut inside a word does not separate a base from its combining marks, up to a bound.
+    """
+    words = _phrase_pattern(max(width, 1))
+    while (match := words.search(text, start, stop)) is not None:
+        end = match.end()
+        if width and end < stop and not text[end].isspace():
+            end = _cluster_end(text, match.start(), end, stop)
+        yield match.start(), end
+        start = end
+
+
+def _phrase_pattern(width: int) -> re.Pattern[str]:
+    inside = rf"(?:.{{0,{width - 2}}}\S)?" if width > 1 else ""
+    return re.compile(rf"\S{inside}(?!\S)|\S{{1,{width}}}", re.DOTALL)  # re caches compiled patterns
+
+
+_SPLITS = (_sentences, _lines, *map(_phrase_units, (64, 16, 4, 1, 0)))
+
+
+def _cluster_end(text: str, start: int, end: int, stop: int) -> int:
+    """The boundary between user-perceived characters nearest to ``end``: at or before it, else a little after."""
+    for candidate in chain(range(end, max(start, end - 32), -1), range(end + 1, min(stop, end + 32) + 1)):
+        if candidate == stop or not _joins(text, candidate):
+            return candidate
+    return end
+
+
+def _joins(text: str, index: int) -> bool:
+    """Whether the character at ``index`` belongs to the one before it (the main rules of Unicode annex 29)."""
+    character, before = text[index], text[index - 1]
+    if character < "\u0300":
+        return False
+    if character in "\u200c\u200d" or (before == "\u200d" and character > "\u2000"):
+        return True
+    if "\U0001f1e6" <= character <= "\U0001f1ff":  # flags are pairs of regional indicators
+        flags = index
+        while flags > max(0, index - 64) and "\U0001f1e6" <= text[flags - 1] <= "\U0001f1ff":
+            flags -= 1
+        return (index - flags) % 2 == 1
+    if "\U0001f3fb" <= character <= "\U0001f3ff" or "\U000e0020" <= character <= "\U000e007f":
+        return True
+    return "\u1160" <= character <= "\u11ff" or unicodedata.category(character).startswith("M")
