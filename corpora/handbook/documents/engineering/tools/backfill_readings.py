@@ -16,7 +16,7 @@ import csv
 import sys
 import time
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 BATCH_ROWS = 500  # the API refuses more than 500 rows per call with error too_many_rows
 PAUSE_S = 0.4  # keeps us at 150 calls per minute, well under the limit of a service token
@@ -67,7 +67,7 @@ def main() -> int:
     parser.add_argument("--site", required=True)
     parser.add_argument("--dry-run", action="store_true")
     options = parser.parse_args()
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     refused = 0
     with open(options.csv, newline="", encoding="utf-8") as handle:
         for batch in batches(csv.DictReader(handle)):
