@@ -255,27 +255,30 @@ class _Cutter:
             path = path[1:]
         return tuple(part for part in path[-64:] if part.strip())
 
-    def _fit(self, units: list[_Unit], limit: int) -> tuple[list[_Unit], list[int]]:
+    def _fit(self, units: list[_Unit], limit: int, depth: int = 0) -> tuple[list[_Unit], list[int]]:
         """Split units by ever smaller boundaries until each has at most ``limit`` tokens."""
         longest = _UNIT_CHARACTERS * self.max_tokens
-        known: dict[str, int] = {}
-        for split in (*_SPLITS, None):
-            # A unit is counted with the blanks before it: byte-level tokenizers see them, and then counts add up.
-            texts = [
-                self.text[max(end, unit.start - 64) : unit.end]
-                for end, unit in zip([0, *(unit.end for unit in units)], units, strict=False)
-            ]
-            known.update(self._count(t for t in texts if len(t) <= longest + 64 and t not in known))
-            counts = [known.get(text, limit + 1) for text in texts]
-            if max(counts) <= limit:
-                return units, counts
-            if split is not None:
-                units = [
-                    piece
-                    for unit, count in zip(units, counts, strict=True)
-                    for piece in (split(self.text, unit) if count > limit else (unit,))
-                ]
-        return units, counts  # single characters: whether one is too large shows when chunks are verified
+        texts = [self._with_gap(unit) for unit in units]
+        known = self._count(text for text in texts if len(text) <= longest)
+        counts = [known.get(text, limit + 1) for text in texts]
+        if depth == len(_SPLITS) or max(counts) <= limit:
+            return (
+                units,
+                counts,
+            )  # single characters at the end: whether one is too large shows when chunks are verified
+        large = [unit for unit, count in zip(units, counts, strict=True) if count > limit]
+        pieces = [piece for unit in large for piece in _SPLITS[depth](self.text, unit)]
+        fitting = [(unit, count) for unit, count in zip(units, counts, strict=True) if count <= limit]
+        fitting += zip(*self._fit(pieces, limit, depth + 1), strict=True)
+        fitting.sort()
+        return [unit for unit, _ in fitting], [count for _, count in fitting]
+
+    def _with_gap(self, unit: _Unit) -> str:
+        """A unit with the blanks before it: byte-level tokenizers count them, and so counts add up."""
+        start = unit.start
+        while start > unit.start - 16 and start > 0 and self.text[start - 1].isspace():
+            start -= 1
+        return self.text[start : unit.end]
 
     # --- packing
 
@@ -453,6 +456,7 @@ def _blocks(document: Document) -> Iterator[Section]:
         yield Section(position, size, "paragraph", headings, page)
 
 
+_SHORT = 32  # characters: a shorter paragraph is most likely a heading of the next, and stays with it
 _PARAGRAPH_END = re.compile(r"\n[^\S\n]*\n\s*")
 _LINE = re.compile(r"\S(?:[^\n]*\S)?")
 _ITEM_START = re.compile(r"(?:[-*+•‣◦]|\(?(?:\d{1,9}|[A-Za-z#])[.)])(?=\s)")
@@ -470,6 +474,8 @@ def _units(text: str, block: Section, index: int) -> Iterator[_Unit]:
         yield from _lines(text, _Unit(start, end, _BLOCK, index))
     else:
         for paragraph_end in _PARAGRAPH_END.finditer(text, start, end):
+            if paragraph_end.start() - start < _SHORT:
+                continue
             yield from _sentences(text, _Unit(start, paragraph_end.start(), _BLOCK, index))
             start = paragraph_end.end()
         yield from _sentences(text, _Unit(start, end, _BLOCK, index))
@@ -508,7 +514,8 @@ _WIDE_ENDS, _WIDE_CLOSERS = (
     "\u3002\uff01\uff1f\uff61",
     "\u201d\u2019\u300d\u300f\uff09\u3011\u300b\"')",
 )  # Chinese, Japanese
-_SENTENCE_END = re.compile(rf"([.!?\u2026][{_CLOSERS}]{{0,3}})\s+|([{_WIDE_ENDS}][{_WIDE_CLOSERS}]{{0,3}})\s*")
+_SENTENCE_END = re.compile(rf"([.!?\u2026][{_CLOSERS}]{{0,3}})\s+")
+_ANY_SENTENCE_END = re.compile(rf"{_SENTENCE_END.pattern}|([{_WIDE_ENDS}][{_WIDE_CLOSERS}]{{0,3}})\s*")
 _ABBREVIATIONS = " mr mrs ms dr prof st vs cf approx ca resp incl excl viz al dept est rev gen col sgt capt lt hon bzw "
 _BEFORE_NUMBERS = (
     " no nos nr fig figs eq eqs sec ch chap vol pp p art jan feb mar apr jun jul aug sep sept oct nov dec approx ca "
@@ -519,10 +526,11 @@ _DOTTED = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]")
 def _sentences(text: str, unit: _Unit) -> Iterator[_Unit]:
     """Sentences of a paragraph: terminators followed by blanks, but not within abbreviations, initials or lists."""
     start, stop, cost = unit.start, unit.end, unit.cost
-    for match in _SENTENCE_END.finditer(text, start, stop):
+    wide = not text.isascii() and any(text.find(mark, start, stop) >= 0 for mark in _WIDE_ENDS)
+    for match in (_ANY_SENTENCE_END if wide else _SENTENCE_END).finditer(text, start, stop):
         if match.end() >= stop:
             break
-        if match[1] is not None and not _ends_sentence(text, start, match.start(), match.end()):
+        if match.lastindex == 1 and not _ends_sentence(text, start, match.start(), match.end()):
             continue
         yield _Unit(start, match.end(match.lastindex or 0), cost, unit.block)
         start, cost = match.end(), _SENTENCE
@@ -580,7 +588,7 @@ _SPLITS = (_sentences, _lines, *map(_phrase_units, (64, 16, 4, 1, 0)))
 
 def _cluster_end(text: str, start: int, end: int, stop: int) -> int:
     """The boundary between user-perceived characters nearest to ``end``: at or before it, else a little after."""
-    for candidate in chain(range(end, max(start, end - 32), -1), range(end + 1, min(stop, end + 32) + 1)):
+    for candidate in chain(range(end, max(start, end - 16), -1), range(end + 1, min(stop, end + 16) + 1)):
         if candidate == stop or not _joins(text, candidate):
             return candidate
     return end

@@ -57,7 +57,7 @@ def test_blank_text_has_no_chunks(text: str) -> None:
 
 def test_a_full_chunk_ends_at_the_best_boundary_of_its_second_half() -> None:
     """Catches greedy cuts in the middle of a paragraph where a paragraph ends a little earlier."""
-    first = "a b c d e f g h i j k l."
+    first = "alpha bravo charlie delta echo foxtrot golf hotel india juliett kilo lima."
     second = "One two three four. Five six seven eight nine ten. Eleven twelve."
     assert texts(cut(f"{first}\n\n{second}")) == [first, second]
 
