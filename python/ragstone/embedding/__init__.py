@@ -46,14 +46,19 @@ def embedder(name: str | os.PathLike[str] = "auto") -> Embedder:
 
         return OnnxEmbedder(name)
     choices = ", ".join(repr(choice) for choice in _NAMES)
-    raise InvalidInput(f"there is no embedder {name!r}; choose one of {choices}, or the path of a folder that holds model.onnx and tokenizer.json")
+    raise InvalidInput(
+        f"there is no embedder {name!r}; choose one of {choices}, "
+        "or the path of a folder that holds model.onnx and tokenizer.json"
+    )
 
 
 def _minilm() -> Embedder:
     """all-MiniLM-L6-v2 from the companion package."""
     for package in _MINILM_PACKAGES:
         if find_spec(package) is None:
-            raise MissingDependency(f"the embedder 'minilm' needs the package {package.replace('_', '-')!r}: pip install 'ragstone[onnx]'")
+            raise MissingDependency(
+                f"the embedder 'minilm' needs the package {package.replace('_', '-')!r}: pip install 'ragstone[onnx]'"
+            )
     import ragstone_minilm
 
     from ragstone.embedding.onnx import OnnxEmbedder

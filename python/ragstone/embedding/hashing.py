@@ -26,8 +26,8 @@ class HashingEmbedder:
     Texts that share words are near, texts that do not are almost orthogonal; it knows nothing of meaning.
     The same text gives the same vector on every machine and in every process.
 
-    >>> near, far = HashingEmbedder().embed(["the red house", "lunch at noon"]) @ HashingEmbedder().embed(["a red house"])[0]
-    >>> bool(near > far)
+    >>> query, near, far = HashingEmbedder().embed(["a red house", "the red house", "lunch at noon"])
+    >>> bool(query @ near > query @ far)
     True
     """
 

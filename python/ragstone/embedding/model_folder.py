@@ -53,14 +53,18 @@ def read_model_folder(folder: Path) -> ModelFolder:
         ModelError: A file is missing, or the configuration is damaged, contradictory or not supported.
     """
     if not folder.is_dir():
-        raise ModelError(f"model folder {str(folder)!r} is not a directory; give one that holds model.onnx and tokenizer.json")
+        raise ModelError(
+            f"model folder {str(folder)!r} is not a directory; give one that holds model.onnx and tokenizer.json"
+        )
     model = folder / "model.onnx"
     if not model.is_file() and (folder / "onnx" / "model.onnx").is_file():
         model = folder / "onnx" / "model.onnx"
     tokenizer = folder / "tokenizer.json"
     for path in (model, tokenizer):
         if not path.is_file():
-            raise ModelError(f"model folder {str(folder)!r} has no {path.name!r}; export the model to ONNX with its fast tokenizer")
+            raise ModelError(
+                f"model folder {str(folder)!r} has no {path.name!r}; export the model to ONNX with its fast tokenizer"
+            )
     config = _json_object(folder / "config.json")
     own = config.get("ragstone", {})
     if not isinstance(own, dict):
@@ -84,7 +88,9 @@ def _pooling(folder: Path, own: Mapping[str, Any], pooling_config: Mapping[str, 
     """How token vectors become one vector; the mean where nothing is said, as sentence-transformers does."""
     if "pooling" in own:
         if own["pooling"] not in get_args(Pooling):
-            raise ModelError(f"pooling {own['pooling']!r} of {str(folder)!r} is not one of {', '.join(get_args(Pooling))}")
+            raise ModelError(
+                f"pooling {own['pooling']!r} of {str(folder)!r} is not one of {', '.join(get_args(Pooling))}"
+            )
         return cast("Pooling", own["pooling"])
     for module in _json_list(folder / "modules.json"):
         kind = str(module.get("type", "")).rsplit(".", 1)[-1] if isinstance(module, dict) else repr(module)
@@ -94,7 +100,11 @@ def _pooling(folder: Path, own: Mapping[str, Any], pooling_config: Mapping[str, 
                 'into model.onnx and write {"ragstone": {"pooling": "none"}} into config.json'
             )
     mode = pooling_config.get("pooling_mode")
-    wanted = [mode] if isinstance(mode, str) else [key for key, value in pooling_config.items() if key.startswith("pooling_mode") and value is True]
+    wanted = (
+        [mode]
+        if isinstance(mode, str)
+        else [key for key, value in pooling_config.items() if key.startswith("pooling_mode") and value is True]
+    )
     if not wanted:
         return "mean"
     found = [_POOLING_KEYS.get(key, key) for key in wanted]
@@ -162,13 +172,13 @@ def _json(path: Path, absent: object) -> object:
         raise ModelError(f"{str(path)!r} is not JSON: {error}") from error
 
 
-_DIGESTS: dict[tuple[int, int, int, int], str] = {}
+_DIGESTS: dict[tuple[int, ...], str] = {}
 
 
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, remembered as long as the file's identity, size and times stay the same."""
     status = os.stat(path)
-    identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns ^ status.st_ctime_ns)
+    identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     if identity not in _DIGESTS:
         digest = sha256()
         with path.open("rb") as file:

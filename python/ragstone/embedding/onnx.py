@@ -61,6 +61,7 @@ class OnnxEmbedder:
         self._folder = read_model_folder(Path(folder))
         self._name = name or self._folder.name
         self._threads = thread_budget() if threads is None else max(1, threads)
+        self._digests = dict(self._folder.digests)
         self._lock = Lock()
         self._tokenizer: Tokenizer | None = None
         self._runner: _Runner | None = None
@@ -69,6 +70,11 @@ class OnnxEmbedder:
     def name(self) -> str:
         """The name given, else the one in ``config.json``, else the folder's."""
         return self._name
+
+    @property
+    def folder(self) -> Path:
+        """The model folder."""
+        return self._folder.tokenizer.parent
 
     @property
     def dimension(self) -> int:
@@ -99,7 +105,8 @@ class OnnxEmbedder:
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed texts: an array of shape (n, dimension), float32, each row of unit length.
 
-        The empty text is embedded as the model sees it: its special tokens alone.
+        The empty text is embedded as the model sees it: its special tokens alone; where there are none, it gets
+        the first unit vector.
 
         Raises:
             InvalidInput: A text is not a string or has a lone surrogate.
@@ -134,7 +141,7 @@ class OnnxEmbedder:
         return spans
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(self._folder.model.parent)!r}, name={self._name!r})"
+        return f"{type(self).__name__}({str(self.folder)!r}, name={self._name!r})"
 
     def _encode(self, texts: list[str]) -> list[Encoding]:
         """Whole texts as tokens, without special tokens and without offsets."""
@@ -152,15 +159,21 @@ class OnnxEmbedder:
         return [_Window(max(1, len(piece)), *_arrays(tokenizer.post_process(piece))) for piece in pieces]
 
     def _digest(self, path: Path) -> str:
-        """A file's SHA-256: as stated by the folder, else computed."""
-        return self._folder.digests.get(path.name) or file_digest(path)
+        """A file's SHA-256: as stated by the folder, else computed; the first answer stays."""
+        if path.name not in self._digests:
+            self._digests[path.name] = file_digest(path)
+        return self._digests[path.name]
 
     def _checked_bytes(self, path: Path) -> bytes:
         """A file's bytes, equal to those that the fingerprint speaks of."""
         stated = self._digest(path)
         content = path.read_bytes()
         if (found := sha256(content).hexdigest()) != stated:
-            raise ModelError(f"{str(path)!r} has sha256 {found}, its folder states {stated}; restore the file or install the model again")
+            raise ModelError(
+                f"{str(path)!r} was changed: it has sha256 {found}, "
+                f"{'its folder states' if path.name in self._folder.digests else 'before it had'} {stated}; "
+                "restore the file or install the model again"
+            )
         return content
 
     def _load_tokenizer(self) -> Tokenizer:
@@ -205,7 +218,9 @@ class _Runner:
         self._session = _open_session(folder.model, content)
         inputs = {value.name: value.type for value in self._session.get_inputs()}
         if "input_ids" not in inputs or not set(inputs) <= set(_INPUTS):
-            raise ModelError(f"{str(self._path)!r} has the inputs {', '.join(inputs)}; only {', '.join(_INPUTS)} are supported")
+            raise ModelError(
+                f"{str(self._path)!r} has the inputs {', '.join(inputs)}; only {', '.join(_INPUTS)} are supported"
+            )
         self._inputs = {name: np.int32 if "int32" in kind else np.int64 for name, kind in inputs.items()}
         # sentence-transformers exports both outputs; the pooled one holds the whole pipeline.
         outputs = {value.name: value.shape for value in self._session.get_outputs()}
@@ -213,7 +228,9 @@ class _Runner:
         last = (outputs[self._output] or [None])[-1]
         self._dimension: int | None = last if isinstance(last, int) else None
         if folder.dimension is not None and self._dimension not in (None, folder.dimension):
-            raise ModelError(f"{str(self._path)!r} gives {self._dimension} dimensions, its configuration states {folder.dimension}")
+            raise ModelError(
+                f"{str(self._path)!r} gives {self._dimension} dimensions, its configuration states {folder.dimension}"
+            )
         self._dimension = self._dimension or folder.dimension
         if self._dimension is None:
             one = np.zeros((1, 1), dtype=np.int64)
@@ -240,11 +257,16 @@ class _Runner:
     def _embed(self, windows: Sequence[_Window]) -> NDArray[np.float32]:
         """Unit vector of one text: its windows averaged by their numbers of tokens."""
         vector = np.zeros(self.dimension)
+        if windows[0].input_ids.size == 0:  # the empty text of a tokenizer without special tokens
+            vector[0] = 1.0
+            return vector.astype(np.float32)
         for window in windows:
             vector += self._pooled(window) * window.weight
         norm = float(np.linalg.norm(vector))
         if not np.isfinite(norm) or norm == 0.0:
-            raise ModelError(f"{str(self._path)!r} gave a vector of norm {norm}; the model is damaged or does not fit its tokenizer")
+            raise ModelError(
+                f"{str(self._path)!r} gave a vector of norm {norm}; the model is damaged or does not fit its tokenizer"
+            )
         return (vector / norm).astype(np.float32)
 
     def _pooled(self, window: _Window) -> NDArray[np.float64]:
@@ -256,25 +278,26 @@ class _Runner:
             raise ModelError(f"running {str(self._path)!r} failed: {_first_line(error)}") from error
         vector = _pool(np.asarray(states), self._pooling, window.input_ids.shape[1])
         if vector is None or (self._dimension is not None and vector.shape != (self._dimension,)):
+            size, tokens = self._dimension or "dimension", window.input_ids.shape[1]
             raise ModelError(
-                f"{str(self._path)!r} gave an output of shape {np.shape(states)} for {window.input_ids.shape[1]} tokens, "
-                f"pooling {self._pooling!r} needs (1, tokens, {self._dimension or 'dimension'}), or (1, dimension) if it is pooled already"
+                f"{str(self._path)!r} gave an output of shape {np.shape(states)} for {tokens} tokens; pooling "
+                f"{self._pooling!r} takes (1, tokens, {size}), a model that pools by itself gives (1, {size})"
             )
         return vector
 
 
 def _pool(states: NDArray[Any], pooling: Pooling, tokens: int) -> NDArray[np.float64] | None:
-    """One vector from token vectors, or the output itself where it is pooled already; ``None`` if the shape fits neither."""
+    """One vector from token vectors, or from an output pooled already; ``None`` if the shape fits neither."""
     if states.dtype.kind != "f":
         return None
     if states.ndim == 2 and states.shape[0] == 1:
-        return states[0].astype(np.float64)
+        return np.asarray(states[0], dtype=np.float64)
     if states.ndim != 3 or states.shape[:2] != (1, tokens) or pooling == "none":
         return None
-    rows = states[0].astype(np.float64)
+    rows = np.asarray(states[0], dtype=np.float64)
     if pooling == "cls":
-        return rows[0]
-    return rows.max(axis=0) if pooling == "max" else rows.mean(axis=0)
+        rows = rows[:1]
+    return np.asarray(rows.max(axis=0) if pooling == "max" else rows.mean(axis=0))
 
 
 def _open_tokenizer(folder: ModelFolder, content: bytes) -> Tokenizer:
