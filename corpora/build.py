@@ -379,6 +379,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _build(options: argparse.Namespace) -> None:
     started = time.monotonic()
+    if options.into.exists() and not (options.into / "corpus.json").exists() and any(options.into.iterdir()):
+        raise BuildError(f"'{options.into}' holds something else than a corpus: pass another folder, or empty it")
     recipe = json.loads(RECIPE.read_text(encoding="utf-8"))
     packages = [package for package in recipe["packages"] if package.get("sample") or not options.sample]
     chunks = options.chunks or (5_000 if options.sample else 300_000)

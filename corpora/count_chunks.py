@@ -26,7 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Count the chunks of a folder of documents.")
     parser.add_argument("folder", type=Path, help="a corpus that build.py made, or any folder")
     parser.add_argument("--every", type=int, default=1, help="read each n-th file only")
-    parser.add_argument("--embedder", default="minilm", help="whose tokenizer counts; 'rough' is the builder's estimate")
+    parser.add_argument(
+        "--embedder", default="minilm", help="whose tokenizer counts; 'rough' is the builder's estimate"
+    )
     options = parser.parse_args(arguments)
     started = time.monotonic()
     folder = options.folder / "documents" if (options.folder / "documents").is_dir() else options.folder
