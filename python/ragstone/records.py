@@ -335,7 +335,6 @@ class IngestReport:
     chunks_added: int
     chunks_embedded: int
     seconds: float
-    interrupted: bool = False
 
     def count(self, outcome: str) -> int:
         """Number of files with this outcome."""
@@ -358,8 +357,6 @@ class IngestReport:
             f"{self.chunks_added} chunks added, {self.chunks_embedded} embedded in {self.seconds:.1f} s ({rate:.0f} chunks/s)",
         ]
         lines += [f"  failed: {file.source}: {file.reason}" for file in self.failed]
-        if self.interrupted:
-            lines.append("interrupted: run the same ingest again to go on where it stopped")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:

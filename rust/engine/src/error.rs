@@ -54,6 +54,13 @@ pub enum Error {
     },
     /// Reopen: an earlier failure left the writer in an unknown state.
     Poisoned,
+    /// Fix the machine, then reopen: the system could not say that bytes reached the disk.
+    SyncFailed {
+        /// What was being synced.
+        context: String,
+        /// The cause.
+        source: io::Error,
+    },
     /// Fix the machine: input or output failed.
     Io {
         /// What was being done to which file.
@@ -72,6 +79,11 @@ impl Error {
     /// Bytes of `file` at `offset` are damaged.
     pub fn corrupt(file: impl Into<String>, offset: u64, message: impl Into<String>) -> Self {
         Self::Corrupt { file: file.into(), offset, message: message.into() }
+    }
+
+    /// Wraps a failed sync, after which the durable state is unknown.
+    pub fn sync(context: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::SyncFailed { context: context.into(), source }
     }
 
     /// Wraps an I/O error with what was being done: `.map_err(Error::io("write seg-…"))`.
@@ -104,7 +116,9 @@ impl fmt::Display for Error {
             Self::Poisoned => formatter.write_str(
                 "an earlier write failed and the state of the disk is unknown: close the index and open it again",
             ),
-            Self::Io { context, source } => write!(formatter, "{context}: {source}"),
+            Self::SyncFailed { context, source } | Self::Io { context, source } => {
+                write!(formatter, "{context}: {source}")
+            }
         }
     }
 }
@@ -112,7 +126,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Io { source, .. } => Some(source),
+            Self::SyncFailed { source, .. } | Self::Io { source, .. } => Some(source),
             _ => None,
         }
     }

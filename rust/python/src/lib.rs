@@ -1,5 +1,12 @@
 //! The Python module `ragstone._core`: conversion between Python and the engine, and nothing else.
 #![forbid(unsafe_code)]
+// Python's calling conventions decide these signatures: owned values in, and as many arguments as the method has.
+#![allow(clippy::needless_pass_by_value, clippy::too_many_arguments)]
+
+mod arrays;
+mod error;
+mod index;
+mod interrupt;
 
 use pyo3::prelude::*;
 
@@ -7,5 +14,11 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
+    use super::arrays::{DenseIndex, LexicalIndex, instruction_set, instruction_sets};
+    #[pymodule_export]
+    use super::index::Index;
+
+    #[pymodule_export]
+    #[allow(non_upper_case_globals)]
     const __version__: &str = env!("CARGO_PKG_VERSION");
 }

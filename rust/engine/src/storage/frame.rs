@@ -192,7 +192,7 @@ impl FrameWriter {
         self.buffer.extend_from_slice(&checksums);
         self.buffer.extend_from_slice(&footer);
         self.flush()?;
-        self.file.sync().map_err(Error::io(format!("sync {}", self.name)))?;
+        self.file.sync().map_err(Error::sync(format!("sync {}", self.name)))?;
         let length = checksum_offset + (checksums.len() + FOOTER) as u64;
         Ok(FileEntry { name: self.name, length, checksum: crc })
     }

@@ -5,6 +5,7 @@
 
 pub mod disk;
 pub mod frame;
+pub mod manifest;
 pub mod map;
 pub mod memory;
 

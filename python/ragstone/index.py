@@ -1,0 +1,567 @@
+"""The index as a store of chunks: add, replace, delete, search. It reads no files and takes no decisions.
+
+:class:`ragstone.pipeline.Index` adds what needs the other parts: ingesting files and asking questions.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Literal, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ragstone import _core
+from ragstone.chunking import Chunker, embedding_text
+from ragstone.citation import cite
+from ragstone.errors import DimensionMismatch, InvalidInput, NotFound
+from ragstone.filters import FilterLike, filter_json, metadata_from_json, metadata_json
+from ragstone.records import Chunk, Document, Embedder, Hit, SearchResult
+
+__all__ = ["SearchIndex"]
+
+Mode: TypeAlias = Literal["hybrid", "dense", "bm25"]
+Fusion: TypeAlias = Literal["self_scaling", "convex", "rrf"]
+
+TOP_K_MAX = 1_000_000
+# How much a spread of the cosine counts against a spread of BM25, for an embedder that does not say.
+_DENSE_WEIGHT = 2.0
+# Seconds of embedding between two commits of vectors: what an interruption can cost.
+_COMMIT_SECONDS = 5.0
+_ROWS_MIN, _ROWS_MAX = 256, 65_536
+
+
+class SearchIndex:
+    """An index directory with the embedder and the chunker that belong to it. Use as a context manager, or close it.
+
+    Made by :func:`ragstone.open`. Safe to use from several threads.
+    """
+
+    def __init__(self, core: _core.Index, *, path: Path, embedder: Embedder | None, chunker: Chunker) -> None:
+        """Take over an open index; :func:`ragstone.open` is the way to get one."""
+        self._core = core
+        self._path = path
+        self._embedder = embedder
+        self._chunker = chunker
+
+    @property
+    def path(self) -> Path:
+        """The directory."""
+        return self._path
+
+    @property
+    def generation(self) -> int:
+        """Number of the commit that is being read."""
+        return self._core.generation
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the index was opened only to read."""
+        return self._core.read_only
+
+    @property
+    def embedder(self) -> Embedder | None:
+        """The embedder of this index."""
+        return self._embedder
+
+    # Writing
+
+    def upsert(
+        self,
+        documents: Iterable[Document],
+        embeddings: ArrayLike | None = None,
+        *,
+        embed: Literal["now", "later"] = "now",
+    ) -> int:
+        """Add documents, or replace those with the same ids, in one durable commit: all or nothing.
+
+        Args:
+            documents: What to add. An id may occur once.
+            embeddings: Array of shape (documents, dimension), float32, one finite, non-zero vector for each document;
+                each document is then one chunk. Without it, documents are chunked and embedded.
+            embed: ``"later"`` makes the text searchable by BM25 at once; :meth:`embed_pending` adds the vectors.
+
+        Returns:
+            The number of chunks written.
+
+        Raises:
+            InvalidInput: A document or an embedding cannot be stored; nothing was changed.
+            DimensionMismatch: The embeddings have another dimension than the index.
+        """
+        checked = [_checked(document) for document in documents]
+        if embeddings is not None:
+            return self._commit_embedded(checked, embeddings)
+        if embed not in ("now", "later"):
+            raise InvalidInput(f'embed is {embed!r}: use "now" or "later"')
+        chunked = [(document, self._chunker.chunk(document)) for document in checked]
+        vectors = None
+        if embed == "now" and self._embedder is not None:
+            texts = [embedding_text(document.title, chunk) for document, chunks in chunked for chunk in chunks]
+            if texts:
+                vectors = self._embedder.embed(texts)
+                self._learn_embedder(self._embedder)
+        return self._commit(chunked, vectors)
+
+    def delete(self, *, document_ids: Iterable[str] = (), filter: FilterLike | None = None) -> int:
+        """Delete documents by id, by filter, or both, in one durable commit; unknown ids are no error.
+
+        Returns:
+            The number of documents deleted.
+        """
+        if isinstance(document_ids, str):
+            raise InvalidInput(f"document_ids is the string {document_ids!r}: pass a list of ids")
+        doomed = list(document_ids)
+        if any(not isinstance(document_id, str) for document_id in doomed):
+            raise InvalidInput("document_ids must be strings")
+        if filter is not None:
+            doomed += self._core.matching(cast(str, filter_json(filter)))
+        return self._core.commit([], doomed, None)[3]
+
+    def embed_pending(self, *, progress: Callable[[int, int], None] | None = None) -> int:
+        """Embed the chunks that have no vector yet; what is done is kept if this is interrupted.
+
+        Args:
+            progress: Called with (chunks embedded, chunks to embed) after each commit.
+
+        Returns:
+            The number of chunks embedded.
+        """
+        if self._embedder is None:
+            raise InvalidInput("the index has no embedder: open it with one, such as embedder='auto'")
+        statistics = self.stats()
+        total = cast(int, statistics["chunks"]) - cast(int, statistics["chunks_embedded"])
+        done, rows = 0, _ROWS_MIN
+        while (pending := self._core.pending(rows)) is not None:
+            started = time.perf_counter()
+            segment, first_row, pairs = pending
+            texts = [f"{pair[0]}\n{pair[1]}" if pair[0] else pair[1] for pair in pairs if pair is not None]
+            empty = np.empty((0, self._embedder.dimension), dtype=np.float32)
+            vectors = self._embedder.embed(texts) if texts else empty
+            self._learn_embedder(self._embedder)
+            try:
+                self._core.attach(segment, first_row, [pair is not None for pair in pairs], vectors)
+            except NotFound:
+                # A merge has taken the segment meanwhile: its chunks wait in the merged one.
+                continue
+            done += len(texts)
+            seconds = max(time.perf_counter() - started, 1e-6)
+            rows = int(min(max(len(pairs) * _COMMIT_SECONDS / seconds, _ROWS_MIN), _ROWS_MAX))
+            if progress is not None:
+                progress(done, max(total, done))
+        return done
+
+    def merge(self) -> int:
+        """Merge all segments that can be merged and free the space of deleted chunks; returns the number of merges.
+
+        Merges happen by themselves in the background; this is for a quiet moment.
+        """
+        return self._core.merge(True)
+
+    # Searching
+
+    def search(
+        self,
+        query: str | None = None,
+        *,
+        vector: ArrayLike | None = None,
+        top_k: int = 5,
+        mode: Mode = "hybrid",
+        filter: FilterLike | None = None,
+        principals: Sequence[str] | None = None,
+        exact: bool = False,
+        explain: bool = False,
+        timeout_s: float | None = None,
+        fusion: Fusion = "self_scaling",
+        dense_weight: float | None = None,
+    ) -> SearchResult:
+        """Find the chunks that answer a query best.
+
+        Args:
+            query: Text. BM25 analyses it; the index's embedder embeds it for the dense half.
+            vector: Ready vector of shape (dimension,); alone it searches the dense half, with ``query`` it replaces
+                the embedding of the query.
+            top_k: Most hits returned.
+            mode: Which halves search: ``"hybrid"``, ``"dense"`` or ``"bm25"``.
+            filter: Documents that may be found: ``F("year") >= 2020`` or the JSON form.
+            principals: Who asks. A document with an access list is found only by someone on it; without principals
+                only documents without a list are found.
+            exact: Guarantee the exact dense list. (Both settings are exact in this release.)
+            explain: Give each hit the parts that add up to its score.
+            timeout_s: Seconds after which the search gives up.
+            fusion: How both halves become one ranking: ``"self_scaling"`` (linear, each half in units of its own
+                spread), ``"convex"`` (min-max) or ``"rrf"`` (reciprocal rank, k = 60).
+            dense_weight: Weight of the dense half; by default the embedder's own (``"convex"``: 0.5).
+
+        Raises:
+            InvalidInput: An argument cannot be used.
+            DimensionMismatch: ``vector`` has another dimension than the index.
+            SearchTimeout: The search took longer than ``timeout_s``.
+        """
+        return self.search_with_evidence(
+            query,
+            vector=vector,
+            top_k=top_k,
+            mode=mode,
+            filter=filter,
+            principals=principals,
+            exact=exact,
+            explain=explain,
+            timeout_s=timeout_s,
+            fusion=fusion,
+            dense_weight=dense_weight,
+        )[0]
+
+    def search_batch(
+        self,
+        queries: Sequence[str],
+        *,
+        top_k: int = 5,
+        mode: Mode = "hybrid",
+        filter: FilterLike | None = None,
+        principals: Sequence[str] | None = None,
+        exact: bool = False,
+        explain: bool = False,
+        timeout_s: float | None = None,
+        fusion: Fusion = "self_scaling",
+        dense_weight: float | None = None,
+    ) -> list[SearchResult]:
+        """Answer many queries on all cores; each result equals that of :meth:`search`."""
+        if isinstance(queries, str):
+            raise InvalidInput("queries is one string: pass a list of strings, or use search()")
+        started = time.perf_counter()
+        texts = [_checked_query(query) for query in queries]
+        if not texts:
+            return []
+        arguments = self._arguments(top_k, mode, filter, principals, exact, timeout_s, fusion, dense_weight)
+        vectors = self._embedder.embed(texts) if self._searches_dense(mode) and self._embedder is not None else None
+        answers, snapshot = self._core.search_batch(texts, vectors, **arguments)
+        latency_ms = (time.perf_counter() - started) * 1000 / len(texts)
+        return [
+            SearchResult(query=text, hits=_hits(hits, snapshot, explain, mode), mode=mode, snapshot=snapshot, latency_ms=latency_ms)
+            for text, hits in zip(texts, answers, strict=True)
+        ]
+
+    def search_with_evidence(
+        self,
+        query: str | None,
+        *,
+        vector: ArrayLike | None = None,
+        top_k: int = 5,
+        mode: Mode = "hybrid",
+        filter: FilterLike | None = None,
+        principals: Sequence[str] | None = None,
+        exact: bool = False,
+        explain: bool = False,
+        timeout_s: float | None = None,
+        fusion: Fusion = "self_scaling",
+        dense_weight: float | None = None,
+    ) -> tuple[SearchResult, _core.Evidence]:
+        """A search together with what the query looked like to the index: the raw material of answerability."""
+        started = time.perf_counter()
+        text = None if query is None else _checked_query(query)
+        if text is None and vector is None:
+            raise InvalidInput("search needs a query, a vector, or both")
+        if text is None and mode == "bm25":
+            raise InvalidInput('mode "bm25" needs a query: a vector alone can only be searched densely')
+        if text is None and mode == "hybrid":
+            mode = "dense"
+        arguments = self._arguments(top_k, mode, filter, principals, exact, timeout_s, fusion, dense_weight)
+        ready = None
+        if vector is not None:
+            ready = self._checked_vector(vector)
+        elif text is not None and self._embedder is not None and self._searches_dense(mode):
+            ready = self._embedder.embed([text])[0]
+        hits, evidence, snapshot = self._core.search(text, ready, **arguments)
+        latency_ms = (time.perf_counter() - started) * 1000
+        result = SearchResult(
+            query=text or "",
+            hits=_hits(hits, snapshot, explain, mode),
+            mode=mode,
+            snapshot=snapshot,
+            latency_ms=latency_ms,
+        )
+        return result, evidence
+
+    def _searches_dense(self, mode: Mode) -> bool:
+        """Whether a query has to be embedded: an index without vectors has no use for it."""
+        recorded = self._core.embedder
+        if mode == "bm25" or recorded is None:
+            return False
+        if self._embedder is not None and self._embedder.fingerprint == recorded[1]:
+            return True
+        if mode == "dense":
+            raise InvalidInput(
+                f"the index has vectors of {recorded[0]!r} and no such embedder is open to embed the query: "
+                "pass vector=, or search with mode='bm25'"
+            )
+        return False
+
+    def _arguments(
+        self,
+        top_k: int,
+        mode: Mode,
+        filter: FilterLike | None,
+        principals: Sequence[str] | None,
+        exact: bool,
+        timeout_s: float | None,
+        fusion: Fusion,
+        dense_weight: float | None,
+    ) -> _core.SearchArguments:
+        if isinstance(top_k, bool) or not isinstance(top_k, (int, np.integer)) or not 1 <= top_k <= TOP_K_MAX:
+            raise InvalidInput(f"top_k is {top_k!r}, it must be an integer from 1 to {TOP_K_MAX}")
+        if isinstance(principals, str):
+            raise InvalidInput(f"principals is the string {principals!r}: pass a list of names")
+        if not isinstance(exact, bool):
+            raise InvalidInput(f"exact is {exact!r}: pass True or False")
+        if dense_weight is None:
+            own = getattr(self._embedder, "dense_weight", _DENSE_WEIGHT)
+            dense_weight = 0.5 if fusion == "convex" else own
+        upper = 1.0 if fusion == "convex" else 1e6
+        if not 0.0 <= dense_weight <= upper:
+            raise InvalidInput(f"dense_weight is {dense_weight!r}, it must be from 0 to {upper:g} with {fusion!r} fusion")
+        return {
+            "mode": mode,
+            "fusion": fusion,
+            "weight": float(dense_weight),
+            "top_k": int(top_k),
+            "filter": filter_json(filter),
+            "principals": [_encodable(principal, "principal") for principal in principals or ()],
+            "timeout_s": timeout_s,
+        }
+
+    # Looking inside
+
+    @property
+    def chunker(self) -> Chunker:
+        """The chunker of this index."""
+        return self._chunker
+
+    def sources(self) -> list[tuple[str, str, str]]:
+        """(document_id, source, content_sha256) of every document."""
+        return self._core.documents()
+
+    def __len__(self) -> int:
+        """Number of live chunks."""
+        return cast(int, self.stats()["chunks"])
+
+    def document(self, document_id: str) -> Document | None:
+        """A document as it is stored, or ``None``; its ``text`` is what citations point into."""
+        found = self._core.document(document_id)
+        if found is None:
+            return None
+        name, title, source, text, metadata, acl, digest, _ = found
+        return Document(
+            document_id=name,
+            text=text,
+            title=title,
+            source=source,
+            metadata=MappingProxyType(metadata_from_json(metadata)),
+            acl=None if acl is None else tuple(acl),
+            content_sha256=digest,
+        )
+
+    def chunks(self, document_id: str) -> list[Chunk]:
+        """The chunks of a document, in order; empty if there is no such document."""
+        found = self._core.document(document_id)
+        if found is None:
+            return []
+        text = found[3]
+        return [
+            Chunk(start=start, end=end, text=text[start:end], headings=tuple(headings), page=page)
+            for start, end, headings, _, page in found[7]
+        ]
+
+    def stats(self) -> dict[str, object]:
+        """Numbers that describe the index: documents, chunks, chunks with vectors, bytes, settings."""
+        return cast("dict[str, object]", json.loads(self._core.statistics()))
+
+    def history(self, document_id: str | None = None) -> list[dict[str, object]]:
+        """Every change that was committed, of one document or of all, oldest first.
+
+        Each is a dict with ``generation``, ``document_id``, ``action`` (``added``, ``replaced``, ``deleted``),
+        ``time_ms`` since 1970 and the new text's ``text_sha256``.
+        """
+        return cast("list[dict[str, object]]", json.loads(self._core.history(document_id)))
+
+    def verify(self) -> list[str]:
+        """Check every byte and every structure; returns one message for each damaged file, none if all is well."""
+        return self._core.verify()
+
+    def snapshot(self, path: str | Path) -> int:
+        """Copy the committed state into a new or empty directory, complete and durable; returns its generation."""
+        return self._core.copy_to(Path(path))
+
+    def refresh(self) -> bool:
+        """Move a read-only index on to the newest commit of its writer; tells whether there was one."""
+        return self._core.refresh()
+
+    def close(self) -> None:
+        """End background work and release the writer's lock. Closing twice does no harm."""
+        self._core.close()
+
+    def __enter__(self) -> SearchIndex:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        statistics = self.stats()
+        name = self._embedder.name if self._embedder is not None else None
+        return (
+            f"<ragstone index {str(self._path)!r}: {statistics['documents']} documents, {statistics['chunks']} chunks, "
+            f"embedder {name!r}, generation {statistics['generation']}>"
+        )
+
+    # Helpers
+
+    def _learn_embedder(self, embedder: Embedder) -> None:
+        """Record the embedder with the first vectors."""
+        if self._core.embedder is None:
+            self._core.set_embedder(embedder.name, embedder.fingerprint, embedder.dimension)
+
+    def _commit_embedded(self, documents: Sequence[Document], embeddings: ArrayLike) -> int:
+        vectors = _float32(embeddings, "embeddings")
+        if vectors.ndim != 2 or len(vectors) != len(documents):
+            raise InvalidInput(
+                f"embeddings have shape {vectors.shape}, for {len(documents)} documents they need ({len(documents)}, dimension)"
+            )
+        whole = []
+        for document in documents:
+            if not document.text.strip():
+                raise InvalidInput(f"document {document.document_id!r} has no text to go with its embedding")
+            whole.append((document, [Chunk(start=0, end=len(document.text), text=document.text)]))
+        if self._core.embedder is None and documents:
+            if self._embedder is not None and self._embedder.dimension == vectors.shape[1]:
+                self._learn_embedder(self._embedder)
+            else:
+                self._core.set_embedder("vectors", "", int(vectors.shape[1]))
+        expected = self._core.embedder[2] if self._core.embedder is not None else vectors.shape[1]
+        if vectors.shape[1] != expected:
+            raise DimensionMismatch(f"embeddings have {vectors.shape[1]} dimensions, index expects {expected}")
+        return self._commit(whole, vectors)
+
+    def _commit(self, chunked: Sequence[tuple[Document, Sequence[Chunk]]], vectors: NDArray[np.float32] | None) -> int:
+        return self.commit_encoded([encoded(document, chunks) for document, chunks in chunked], vectors)
+
+    def commit_encoded(
+        self, documents: Sequence[_core.DocumentTuple], vectors: NDArray[np.float32] | None = None
+    ) -> int:
+        """Commit documents that :func:`encoded` made ready; for the parts above. Returns the number of chunks."""
+        return self._core.commit(list(documents), [], vectors)[4]
+
+    def _checked_vector(self, vector: ArrayLike) -> NDArray[np.float32]:
+        ready = _float32(vector, "vector")
+        if ready.ndim != 1:
+            raise InvalidInput(f"vector has shape {ready.shape}, it must be one vector of shape (dimension,)")
+        return ready
+
+
+def _float32(values: ArrayLike, what: str) -> NDArray[np.float32]:
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise InvalidInput(f"{what} cannot be read as an array: {error}") from None
+    if array.dtype.kind not in "fiu":
+        raise InvalidInput(f"{what} has dtype {array.dtype}, it must hold real numbers")
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(array, dtype=np.float32)
+
+
+def _encodable(text: object, what: str) -> str:
+    if not isinstance(text, str):
+        raise InvalidInput(f"{what} is of type {type(text).__name__}, it must be a string")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInput(f"{what} has a lone surrogate at index {error.start}: decode it properly first") from None
+    return text
+
+
+def _checked_query(query: object) -> str:
+    text = _encodable(query, "query")
+    if not text.strip():
+        raise InvalidInput("query is empty: ask something")
+    return text
+
+
+def _checked(document: object) -> Document:
+    if not isinstance(document, Document):
+        raise InvalidInput(f"documents must be ragstone.Document, not {type(document).__name__}")
+    if not _encodable(document.document_id, "document_id"):
+        raise InvalidInput("document_id is empty: give every document a name")
+    _encodable(document.text, f"text of document {document.document_id!r}")
+    _encodable(document.title, f"title of document {document.document_id!r}")
+    _encodable(document.source, f"source of document {document.document_id!r}")
+    if isinstance(document.acl, str):
+        raise InvalidInput(f"acl of document {document.document_id!r} is a string: pass a list of principals")
+    return document
+
+
+def encoded(document: Document, chunks: Iterable[Chunk]) -> _core.DocumentTuple:
+    """A document with its chunks as the engine takes it; refuses what cannot be stored."""
+    document = _checked(document)
+    acl = None if document.acl is None else [_encodable(name, "principal in acl") for name in document.acl]
+    return (
+        document.document_id,
+        document.title,
+        document.source,
+        document.text,
+        metadata_json(document.metadata, document.document_id),
+        acl,
+        document.content_sha256,
+        [
+            (chunk.start, chunk.end, list(chunk.headings), _context(document.title, chunk), chunk.page)
+            for chunk in chunks
+        ],
+    )
+
+
+def _context(title: str, chunk: Chunk) -> str:
+    """What stands in front of a chunk's text when it is embedded."""
+    full = embedding_text(title, chunk)
+    return full[: len(full) - len(chunk.text)].removesuffix("\n")
+
+
+def _hits(tuples: Sequence[_core.HitTuple], snapshot: int, explain: bool, mode: Mode) -> tuple[Hit, ...]:
+    return tuple(_hit(one, rank, snapshot, explain, mode) for rank, one in enumerate(tuples, 1))
+
+
+def _hit(one: _core.HitTuple, rank: int, snapshot: int, explain: bool, mode: Mode) -> Hit:
+    (chunk_id, document_id, title, source), text, score, metadata, headings, page, (start, end), highlights, parts = one
+    return Hit(
+        chunk_id=chunk_id,
+        document_id=document_id,
+        text=text,
+        score=score,
+        rank=rank,
+        metadata=MappingProxyType(metadata_from_json(metadata)),
+        citation=cite(
+            source=source, document_id=document_id, page=page, start=start, end=end, snapshot=snapshot, text=text
+        ),
+        highlights=tuple(highlights),
+        title=title,
+        headings=tuple(headings),
+        explain=_explanation(parts, mode) if explain else None,
+    )
+
+
+def _explanation(parts: _core.Parts, mode: Mode) -> Mapping[str, object]:
+    bm25_part, dense_part, bm25, cosine, bm25_rank, dense_rank = parts
+    return MappingProxyType(
+        {
+            "mode": mode,
+            "parts": MappingProxyType({"bm25": bm25_part, "dense": dense_part}),
+            "bm25": bm25,
+            "cosine": cosine,
+            "bm25_rank": bm25_rank,
+            "dense_rank": dense_rank,
+        }
+    )
+

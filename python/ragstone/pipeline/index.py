@@ -1,0 +1,188 @@
+"""The index that users hold: a store of chunks that also ingests files and answers questions."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from ragstone import _core
+from ragstone.chunking import Chunker
+from ragstone.embedding import embedder as find_embedder
+from ragstone.embedding.threads import thread_budget
+from ragstone.errors import EmbedderMismatch, InvalidInput
+from ragstone.filters import FilterLike
+from ragstone.index import SearchIndex
+from ragstone.pipeline.ask import ask
+from ragstone.pipeline.ingest import ingest
+from ragstone.pipeline.progress import Progress
+from ragstone.records import Answer, Embedder, IngestReport
+
+__all__ = ["Index", "open"]
+
+_log = logging.getLogger("ragstone")
+
+# Name recorded for vectors that a user brought: no embedder can make more of them.
+_BROUGHT = "vectors"
+
+
+class Index(SearchIndex):
+    """An index directory that ingests files and answers questions. Made by :func:`ragstone.open`."""
+
+    def ingest(
+        self,
+        paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        *,
+        progress: bool = False,
+        sync: bool = True,
+        embed: Literal["now", "later"] = "now",
+    ) -> IngestReport:
+        """Read files and folders into the index: parse, chunk, commit, embed.
+
+        Files seen before and unchanged are skipped by the digest of their bytes, changed ones replaced. What is
+        committed stays: after an interruption the same call goes on where it stopped.
+
+        Args:
+            paths: Files and folders.
+            progress: Show a line with rate and time left on standard error.
+            sync: Remove documents whose files have vanished from the given folders.
+            embed: ``"later"`` makes the text searchable by BM25 at once; :meth:`embed_pending` adds the vectors.
+
+        Returns:
+            A report that lists every file with its outcome; a file that cannot be read is a line in it, not an error.
+
+        Raises:
+            InvalidInput: A path does not exist.
+            StorageError: The index cannot be written.
+        """
+        with Progress(shown=progress) as shown:
+            return ingest(self, paths, shown=shown, sync=sync, embed=embed)
+
+    def ask(
+        self,
+        query: str,
+        *,
+        top_k: int = 5,
+        filter: FilterLike | None = None,
+        principals: Sequence[str] | None = None,
+        timeout_s: float | None = None,
+    ) -> Answer:
+        """Route a query, then do what its path needs.
+
+        A factual query returns cited hits, or abstains where the corpus does not seem to hold an answer. A behavioural
+        one returns the advisory fine-tune path and no passages forced on it. A hybrid one returns both. Anything else
+        passes: it needs neither.
+
+        Args:
+            query: What a user typed.
+            top_k: Most hits returned.
+            filter: Documents that may be cited.
+            principals: Who asks; see :meth:`search`.
+            timeout_s: Seconds after which the search gives up.
+        """
+        return ask(self, query, top_k=top_k, filter=filter, principals=principals, timeout_s=timeout_s)
+
+    def __enter__(self) -> Index:
+        return self
+
+
+def open(
+    path: str | os.PathLike[str],
+    *,
+    read_only: bool = False,
+    embedder: str | os.PathLike[str] | Embedder | None = "auto",
+    mmap: bool = True,
+    verify: Literal["auto", "full", "structure"] = "auto",
+    language: str = "english",
+    k1: float = 1.2,
+    b: float = 0.75,
+    max_tokens: int = 256,
+    overlap_tokens: int = 32,
+) -> Index:
+    """Open the index in a directory, creating it where it does not exist.
+
+    Args:
+        path: The directory. A new one is created, with its parents; one that holds other files is refused.
+        read_only: Take no lock and create nothing: any number of processes may read beside one writer.
+        embedder: ``"auto"`` is the index's own embedder, or for a new index ``"minilm"`` where its packages are
+            installed and else ``"builtin"``. Also a name, the path of an ONNX model folder, an :class:`Embedder`, or
+            ``None`` for BM25 alone.
+        mmap: Map files into memory; ``False`` reads them to the heap, which survives another program truncating them.
+        verify: How much is checked at open: ``"structure"``, ``"full"``, or by file size (``"auto"``).
+        language: Stemming of a new index, a Snowball name such as ``"english"`` or ``"german"``, or ``"none"``.
+        k1: BM25 of a new index: how fast repeated terms saturate.
+        b: BM25 of a new index: how much length counts, from 0 to 1.
+        max_tokens: Largest chunk, counted by the embedder's tokenizer, its context included.
+        overlap_tokens: What neighbouring chunks share at most.
+
+    Raises:
+        NotFound: ``read_only`` and there is no index.
+        IndexLocked: Another writer holds the index; the message names its process.
+        CorruptIndex: A file is damaged.
+        IncompatibleIndex: The index was written by a newer release.
+        EmbedderMismatch: The index was built with another embedder.
+
+    >>> import tempfile
+    >>> from ragstone import Document
+    >>> with tempfile.TemporaryDirectory() as folder, open(folder, embedder="hashing") as index:
+    ...     index.upsert([Document(document_id="a", text="Refunds are paid within 30 days.")])
+    ...     index.search("when are refunds paid?")[0].document_id
+    1
+    'a'
+    """
+    directory = Path(path)
+    core = _core.Index(
+        directory,
+        read_only=read_only,
+        mmap=mmap,
+        verify=verify,
+        threads=thread_budget(),
+        background_merges=True,
+        language=language,
+        k1=float(k1),
+        b=float(b),
+        embedder=None,
+    )
+    try:
+        chosen = _embedder_of(core, embedder)
+        # An embedder may take less than the chunker would give it.
+        limit = max_tokens if chosen is None else min(max_tokens, chosen.max_tokens)
+        counter = None if chosen is None else chosen.count_tokens
+        chunker = Chunker(max_tokens=limit, overlap_tokens=min(overlap_tokens, limit // 2), token_counter=counter)
+    except BaseException:
+        core.close()
+        raise
+    return Index(core, path=directory, embedder=chosen, chunker=chunker)
+
+
+def _embedder_of(core: _core.Index, wanted: str | os.PathLike[str] | Embedder | None) -> Embedder | None:
+    """The embedder that the caller wants, which must be the one that the index remembers."""
+    recorded = core.embedder
+    if wanted is None:
+        return None
+    if wanted == "auto" and recorded is not None:
+        name, fingerprint, _ = recorded
+        if name == _BROUGHT:
+            return None
+        try:
+            chosen = find_embedder(name)
+        except InvalidInput:
+            raise EmbedderMismatch(
+                f"the index was built with the embedder {name!r}: open it with embedder='path/to/its/folder'"
+            ) from None
+    else:
+        chosen = find_embedder(wanted) if isinstance(wanted, (str, os.PathLike)) else wanted
+    if recorded is None:
+        if not core.read_only:
+            _log.info("new index uses the embedder %r (%d dimensions)", chosen.name, chosen.dimension)
+        return chosen
+    name, fingerprint, dimension = recorded
+    if name != _BROUGHT and chosen.fingerprint != fingerprint:
+        raise EmbedderMismatch(
+            f"the index was built with the embedder {name!r} ({fingerprint[:12]}, {dimension} dimensions), "
+            f"it was opened with {chosen.name!r} ({chosen.fingerprint[:12]}, {chosen.dimension} dimensions): "
+            "open it with embedder='auto', or build it again"
+        )
+    return chosen

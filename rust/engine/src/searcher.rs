@@ -1,0 +1,472 @@
+//! Answers a query from one snapshot: dense and lexical lists, fused, in a total order.
+//!
+//! Ranks by score, ties by (document_id, ordinal). Because rows ascend in that order within a segment, each segment's
+//! own ranking is right and only the segments' best lists have to be merged.
+
+use std::collections::BTreeMap;
+
+use ragstone_kernels::top::Top;
+
+use crate::bitmap::Bitmap;
+use crate::chunks::ChunkView;
+use crate::dense::active_kernels;
+use crate::error::Result;
+use crate::filter::Filter;
+use crate::fusion::{self, Candidate, DenseScale, LexicalScale, Parts, Rule};
+use crate::interrupt::{Interrupt, Never};
+use crate::lexical::{Bm25, WeightedTerm, idf};
+use crate::segment::LiveSegment;
+use crate::snapshot::Snapshot;
+use crate::writer::checked_unit;
+
+/// Best scores of each list that are reported with an answer, for judging whether it is one.
+const EVIDENCE: usize = 10;
+/// Deepest list that plain convex fusion scales by; with a shallower one the worst of few good hits would count 0.
+const CONVEX_DEPTH: usize = 1000;
+
+/// Which halves search.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Mode {
+    /// Both, fused by a rule.
+    Hybrid(Rule),
+    /// Cosine alone.
+    Dense,
+    /// BM25 alone.
+    Bm25,
+}
+
+/// What is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<'a> {
+    /// Text for BM25.
+    pub text: Option<&'a str>,
+    /// Unit vector for the dense half.
+    pub vector: Option<&'a [f32]>,
+    /// Which halves search.
+    pub mode: Mode,
+    /// Most hits wanted.
+    pub top_k: usize,
+    /// Which documents may be found.
+    pub filter: Option<&'a Filter>,
+    /// Who asks.
+    pub principals: &'a [String],
+}
+
+/// A row of a segment of the snapshot.
+type Place = (u32, u32);
+
+/// One hit.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Segment, by place in the snapshot.
+    pub segment: u32,
+    /// Row in the segment.
+    pub row: u32,
+    /// Higher is better.
+    pub score: f32,
+    /// What each half adds to the score.
+    pub parts: Parts,
+    /// Exact scores and ranks in both halves.
+    pub candidate: Candidate,
+}
+
+/// What a query looked like to the index: the raw material of answerability.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Evidence {
+    /// Distinct terms of the query.
+    pub terms: usize,
+    /// Those that occur in the index.
+    pub terms_known: usize,
+    /// Sum of idf over all terms, unknown ones counted as rarest.
+    pub idf_sum: f64,
+    /// Sum of idf over the terms that the best BM25 hit contains.
+    pub idf_covered: f64,
+    /// The best BM25 scores, best first.
+    pub bm25: Vec<f32>,
+    /// Spread of the query's BM25 scores over the corpus.
+    pub bm25_spread: f64,
+    /// The best cosines, best first.
+    pub cosine: Vec<f32>,
+    /// Mean cosine with the sample of the corpus.
+    pub cosine_mean: f64,
+    /// Standard deviation of the cosine with the sample of the corpus.
+    pub cosine_spread: f64,
+    /// Whether both halves have the same best hit.
+    pub agree: bool,
+}
+
+/// The answer to a query.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Hits, best first.
+    pub found: Vec<Found>,
+    /// Analyzed terms of the query that occur in the index, for highlights.
+    pub terms: Vec<String>,
+    /// What the query looked like to the index.
+    pub evidence: Evidence,
+}
+
+/// The lexical half of a query.
+struct LexicalHalf {
+    terms: Vec<WeightedTerm>,
+    scale: LexicalScale,
+    list: Vec<(Place, f32)>,
+}
+
+/// The dense half of a query.
+struct DenseHalf {
+    scale: DenseScale,
+    list: Vec<(Place, f32)>,
+}
+
+struct Search<'a> {
+    snapshot: &'a Snapshot,
+    allowed: Vec<Option<Bitmap>>,
+    interrupt: &'a dyn Interrupt,
+}
+
+impl Snapshot {
+    /// Answers a query.
+    pub fn search(&self, query: &Query<'_>, interrupt: &dyn Interrupt) -> Result<Outcome> {
+        let search = Search { snapshot: self, allowed: self.allowed(query)?, interrupt };
+        let depth = match query.mode {
+            Mode::Hybrid(Rule::Convex { .. }) => CONVEX_DEPTH.max(query.top_k),
+            Mode::Hybrid(_) => fusion::DEPTH.max(query.top_k),
+            Mode::Dense | Mode::Bm25 => query.top_k.max(EVIDENCE),
+        };
+        // No list can be longer than the index, and a hostile top_k must not size anything.
+        let depth = depth.min(usize::try_from(self.rows).unwrap_or(usize::MAX));
+        let mut evidence = Evidence::default();
+        let dimension = self.manifest.settings.embedder.as_ref().map(|embedder| embedder.dimension as usize);
+        let unit = match (query.vector, dimension) {
+            (Some(vector), Some(dimension)) => Some(checked_unit(vector, dimension, "query vector")?),
+            // An index without an embedder has no vectors to find.
+            _ => None,
+        };
+        let vector = unit.as_deref();
+        let lexical = match (query.mode, query.text) {
+            (Mode::Dense, _) | (_, None) => None,
+            (_, Some(text)) => Some(search.lexical(text, depth, &mut evidence)?),
+        };
+        let dense = match (query.mode, vector) {
+            (Mode::Bm25, _) | (_, None) => None,
+            (_, Some(vector)) => Some(search.dense(vector, depth, &mut evidence)?),
+        };
+        if let (Some(lexical), Some(dense)) = (&lexical, &dense) {
+            evidence.agree = lexical.list.first().map(|hit| hit.0) == dense.list.first().map(|hit| hit.0);
+        }
+        let mut found = match query.mode {
+            Mode::Hybrid(rule) => search.fuse(rule, vector, lexical.as_ref(), dense.as_ref())?,
+            Mode::Dense => dense.iter().flat_map(DenseHalf::found).collect(),
+            Mode::Bm25 => lexical.iter().flat_map(LexicalHalf::found).collect(),
+        };
+        found.truncate(query.top_k);
+        let terms = lexical.map_or_else(Vec::new, |half| half.terms.into_iter().map(|term| term.term).collect());
+        Ok(Outcome { found, terms, evidence })
+    }
+
+    /// The rows of each segment that may be found; `None` where all may.
+    fn allowed(&self, query: &Query<'_>) -> Result<Vec<Option<Bitmap>>> {
+        let allowed = |segment: &LiveSegment| {
+            let metadata = &segment.segment.metadata;
+            let mut documents = query.filter.map(|filter| metadata.matching(filter));
+            if metadata.has_restricted() {
+                let visible = metadata.visible_to(query.principals);
+                match &mut documents {
+                    Some(documents) => documents.intersect(&visible),
+                    None => documents = Some(visible),
+                }
+            }
+            let all_live = segment.live.count() == segment.entry.rows;
+            match documents {
+                None if all_live => None,
+                None => Some((*segment.live).clone()),
+                Some(documents) => {
+                    let mut rows = segment.segment.chunks.rows_of(&documents);
+                    rows.intersect(&segment.live);
+                    Some(rows)
+                }
+            }
+        };
+        Ok(self.segments.iter().map(allowed).collect())
+    }
+
+    /// The chunk of a hit.
+    pub fn chunk(&self, found: &Found) -> ChunkView<'_> {
+        self.segments[found.segment as usize].chunk(found.row)
+    }
+
+    /// Spans in a text, in characters, whose terms are among `terms`, which are sorted.
+    pub fn highlights(&self, text: &str, terms: &[String]) -> Vec<(u64, u64)> {
+        let mut spans: Vec<(usize, usize)> = Vec::new();
+        self.analyzer.analyze(text, &mut |token| {
+            if terms.binary_search_by(|term| term.as_str().cmp(token.term)).is_ok() {
+                match spans.last_mut() {
+                    // A whole identifier and its parts are one span.
+                    Some(last) if token.start < last.1 => last.1 = last.1.max(token.end),
+                    _ => spans.push((token.start, token.end)),
+                }
+            }
+        });
+        spans.sort_unstable();
+        characters(text, &spans)
+    }
+
+    fn bm25(&self) -> Bm25 {
+        Bm25 { k1: self.manifest.settings.k1, b: self.manifest.settings.b }
+    }
+
+    /// Whether one chunk stands before another where their scores are equal.
+    fn tie(&self, a: Place, b: Place) -> Result<std::cmp::Ordering> {
+        if a.0 == b.0 {
+            return Ok(a.1.cmp(&b.1));
+        }
+        let key = |place: Place| -> Result<(&str, u32)> {
+            let chunk = self.segments[place.0 as usize].chunk(place.1);
+            Ok((chunk.document().document_id()?, chunk.ordinal()))
+        };
+        Ok(key(a)?.cmp(&key(b)?))
+    }
+
+    /// Sorts by score, ties by chunk.
+    fn rank<T>(&self, list: &mut [T], key: impl Fn(&T) -> (f32, Place)) -> Result<()> {
+        let mut damage = None;
+        list.sort_by(|a, b| {
+            let ((a_score, a_place), (b_score, b_place)) = (key(a), key(b));
+            b_score.total_cmp(&a_score).then_with(|| {
+                self.tie(a_place, b_place).unwrap_or_else(|error| {
+                    damage = Some(error);
+                    std::cmp::Ordering::Equal
+                })
+            })
+        });
+        damage.map_or(Ok(()), Err)
+    }
+}
+
+/// Byte spans, ascending, as character spans.
+fn characters(text: &str, spans: &[(usize, usize)]) -> Vec<(u64, u64)> {
+    let (mut at, mut count) = (0, 0u64);
+    let mut character = |byte: usize| {
+        count += text[at..byte].chars().count() as u64;
+        at = byte;
+        count
+    };
+    let mut converted: Vec<(u64, u64)> = Vec::with_capacity(spans.len());
+    for &(start, end) in spans {
+        // Sorted spans that still overlap cannot come from one text read once; they would run backwards here.
+        let (start, end) = (character(start), character(end));
+        converted.push((start, end));
+    }
+    converted
+}
+
+impl Search<'_> {
+    fn lexical(&self, text: &str, depth: usize, evidence: &mut Evidence) -> Result<LexicalHalf> {
+        let snapshot = self.snapshot;
+        let mut frequencies = BTreeMap::new();
+        // Damage met here is met again, and reported, when the joined words' own terms are looked up.
+        let exists = |term: &str| snapshot.document_frequency(term).is_ok_and(|frequency| frequency > 0);
+        let queried = snapshot.analyzer.query(text, &exists);
+        let mut terms = Vec::new();
+        let mut spread = Vec::new();
+        for term in queried {
+            let frequency = snapshot.document_frequency(&term.term)?;
+            let idf = idf(snapshot.rows, frequency);
+            evidence.terms += 1;
+            evidence.idf_sum += idf;
+            if frequency > 0 {
+                evidence.terms_known += 1;
+                let weight = f64::from(term.count) * idf;
+                spread.push((weight, frequency as f64 / snapshot.rows as f64));
+                frequencies.insert(term.term.clone(), idf);
+                terms.push(WeightedTerm { term: term.term, weight });
+            }
+        }
+        let list = self.bm25_list(&terms, &self.allowed, depth)?;
+        let filtered = self
+            .allowed
+            .iter()
+            .zip(&snapshot.segments)
+            .any(|(allowed, segment)| allowed.as_ref().is_some_and(|allowed| allowed != &*segment.live));
+        let best = if filtered {
+            let live: Vec<_> = snapshot.segments.iter().map(|segment| Some((*segment.live).clone())).collect();
+            self.bm25_list(&terms, &live, 1)?.first().map(|hit| hit.1)
+        } else {
+            list.first().map(|hit| hit.1)
+        };
+        let scale = LexicalScale::new(spread.into_iter(), f64::from(best.unwrap_or(0.0)));
+        evidence.bm25 = list.iter().take(EVIDENCE).map(|hit| hit.1).collect();
+        evidence.bm25_spread = scale.spread;
+        if let Some(&((segment, row), _)) = list.first() {
+            let segment = &snapshot.segments[segment as usize];
+            let explained = segment.segment.lexical.explain(&terms, snapshot.average_length(), snapshot.bm25(), row)?;
+            evidence.idf_covered = explained.iter().filter_map(|part| frequencies.get(&part.term)).sum();
+        }
+        Ok(LexicalHalf { terms, scale, list })
+    }
+
+    fn bm25_list(&self, terms: &[WeightedTerm], allowed: &[Option<Bitmap>], depth: usize) -> Result<Vec<(Place, f32)>> {
+        let snapshot = self.snapshot;
+        self.list(depth, |number, segment, top| {
+            let allowed = allowed[number].as_ref();
+            segment.segment.lexical.search(
+                terms,
+                snapshot.average_length(),
+                snapshot.bm25(),
+                allowed,
+                0,
+                top,
+                self.interrupt,
+            )
+        })
+    }
+
+    fn dense(&self, vector: &[f32], depth: usize, evidence: &mut Evidence) -> Result<DenseHalf> {
+        let list = self.list(depth, |number, segment, top| {
+            for part in &segment.vectors {
+                let allowed = self.allowed[number].as_ref();
+                part.vectors.search(vector, part.entry.first_row, allowed, top, self.interrupt)?;
+            }
+            Ok(())
+        })?;
+        let kernels = active_kernels()?;
+        let cosines: Vec<f32> = self.snapshot.sample()?.iter().map(|drawn| kernels.dot(vector, drawn)).collect();
+        let scale = DenseScale::of(&cosines);
+        evidence.cosine = list.iter().take(EVIDENCE).map(|hit| hit.1).collect();
+        (evidence.cosine_mean, evidence.cosine_spread) = (scale.mean, scale.spread);
+        Ok(DenseHalf { scale, list })
+    }
+
+    /// The best `depth` rows over all segments.
+    fn list(
+        &self,
+        depth: usize,
+        search: impl Fn(usize, &LiveSegment, &mut Top) -> Result<()>,
+    ) -> Result<Vec<(Place, f32)>> {
+        let mut all = Vec::new();
+        for (number, segment) in self.snapshot.segments.iter().enumerate() {
+            self.interrupt.check()?;
+            let mut top = Top::new(depth);
+            search(number, segment, &mut top)?;
+            all.extend(top.into_sorted().into_iter().map(|hit| ((number as u32, hit.row), hit.score)));
+        }
+        if self.snapshot.segments.len() > 1 {
+            self.snapshot.rank(&mut all, |&(place, score)| (score, place))?;
+            all.truncate(depth);
+        }
+        Ok(all)
+    }
+
+    fn fuse(
+        &self,
+        rule: Rule,
+        vector: Option<&[f32]>,
+        lexical: Option<&LexicalHalf>,
+        dense: Option<&DenseHalf>,
+    ) -> Result<Vec<Found>> {
+        let lexical = lexical.filter(|half| !half.list.is_empty());
+        let dense = dense.filter(|half| !half.list.is_empty());
+        let mut candidates: BTreeMap<Place, Candidate> = BTreeMap::new();
+        for (rank, &(place, _)) in (1..).zip(lexical.iter().flat_map(|half| &half.list)) {
+            candidates.entry(place).or_default().bm25_rank = Some(rank);
+        }
+        for (rank, &(place, _)) in (1..).zip(dense.iter().flat_map(|half| &half.list)) {
+            candidates.entry(place).or_default().dense_rank = Some(rank);
+        }
+        self.complete(&mut candidates, vector.filter(|_| dense.is_some()), lexical)?;
+        let places: Vec<Place> = candidates.keys().copied().collect();
+        let candidates: Vec<Candidate> = candidates.into_values().collect();
+        let parts = fusion::fuse(rule, lexical.map(|half| half.scale), dense.map(|half| half.scale), &candidates);
+        let mut found: Vec<Found> = places
+            .into_iter()
+            .zip(candidates)
+            .zip(parts)
+            .map(|(((segment, row), candidate), parts)| Found { segment, row, score: parts.score(), parts, candidate })
+            .collect();
+        self.snapshot.rank(&mut found, |one| (one.score, (one.segment, one.row)))?;
+        Ok(found)
+    }
+
+    /// Gives every candidate its exact score in both halves.
+    fn complete(
+        &self,
+        candidates: &mut BTreeMap<Place, Candidate>,
+        vector: Option<&[f32]>,
+        lexical: Option<&LexicalHalf>,
+    ) -> Result<()> {
+        let (snapshot, kernels) = (self.snapshot, active_kernels()?);
+        for (number, segment) in snapshot.segments.iter().enumerate() {
+            let range = (number as u32, 0)..=(number as u32, u32::MAX);
+            let rows: Vec<u32> = candidates.range(range.clone()).map(|((_, row), _)| *row).collect();
+            if rows.is_empty() {
+                continue;
+            }
+            let bm25 = match lexical {
+                Some(half) => {
+                    let lexical = &segment.segment.lexical;
+                    lexical.scores(&half.terms, snapshot.average_length(), snapshot.bm25(), &rows)?
+                }
+                None => vec![0.0; rows.len()],
+            };
+            for (((_, candidate), bm25), row) in candidates.range_mut(range).zip(bm25).zip(rows) {
+                candidate.bm25 = bm25;
+                candidate.cosine =
+                    vector.and_then(|vector| segment.vector(row).map(|stored| kernels.dot(vector, stored)));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl LexicalHalf {
+    fn found(&self) -> impl Iterator<Item = Found> {
+        (1..).zip(&self.list).map(|(rank, &((segment, row), score))| Found {
+            segment,
+            row,
+            score,
+            parts: Parts { bm25: f64::from(score), dense: 0.0 },
+            candidate: Candidate { bm25: score, bm25_rank: Some(rank), ..Candidate::default() },
+        })
+    }
+}
+
+impl DenseHalf {
+    fn found(&self) -> impl Iterator<Item = Found> {
+        (1..).zip(&self.list).map(|(rank, &((segment, row), score))| Found {
+            segment,
+            row,
+            score,
+            parts: Parts { bm25: 0.0, dense: f64::from(score) },
+            candidate: Candidate { cosine: Some(score), dense_rank: Some(rank), ..Candidate::default() },
+        })
+    }
+}
+
+impl Snapshot {
+    /// Answers many queries on several threads; the results are those of [`Self::search`], whatever the threads.
+    pub fn search_batch(
+        &self,
+        queries: &[Query<'_>],
+        threads: usize,
+        interrupt: &dyn Interrupt,
+    ) -> Result<Vec<Outcome>> {
+        let share = queries.len().div_ceil(threads.max(1)).max(1);
+        let run =
+            |part: &[Query<'_>]| part.iter().map(|query| self.search(query, interrupt)).collect::<Result<Vec<_>>>();
+        if queries.len() <= share {
+            return run(queries);
+        }
+        let parts: Vec<Result<Vec<Outcome>>> = std::thread::scope(|scope| {
+            let workers: Vec<_> = queries.chunks(share).map(|part| scope.spawn(move || run(part))).collect();
+            workers.into_iter().map(|worker| worker.join().expect("a search does not panic")).collect()
+        });
+        let outcomes = parts.into_iter().collect::<Result<Vec<_>>>()?;
+        Ok(outcomes.into_iter().flatten().collect())
+    }
+
+    /// Answers a query without a way to stop it.
+    pub fn search_to_end(&self, query: &Query<'_>) -> Result<Outcome> {
+        self.search(query, &Never)
+    }
+}

@@ -1,0 +1,204 @@
+//! `_core.DenseIndex` and `_core.LexicalIndex`: arrays in, arrays out, no documents.
+
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods, ToPyArray};
+use pyo3::prelude::*;
+use ragstone_engine::dense::{DenseIndex as Dense, Matrix};
+use ragstone_engine::error::Error;
+use ragstone_engine::lexical::{Bm25, LexicalIndex as Lexical};
+use ragstone_engine::storage::disk::Disk;
+use ragstone_engine::storage::frame::Verify;
+
+use crate::error::{invalid, raise};
+use crate::index::matrix;
+use crate::interrupt::detached;
+
+type Found<'py> = (Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<f32>>);
+
+fn reading<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn writing<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A file as the engine names it: its folder as a storage, and its name therein.
+fn place(path: &Path) -> Result<(Disk, String), Error> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name = name.ok_or_else(|| Error::invalid(format!("path {:?} does not name a file", path.display())))?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let disk = Disk::open(folder, true).map_err(|source| match source.kind() {
+        std::io::ErrorKind::NotFound => Error::NotFound { what: format!("folder {:?}", folder.display()) },
+        _ => Error::io(format!("open {}", folder.display()))(source),
+    })?;
+    Ok((disk, name.to_owned()))
+}
+
+fn numbers(ids: Option<PyReadonlyArray1<'_, i64>>) -> PyResult<Option<Vec<i64>>> {
+    let copy = |ids: PyReadonlyArray1<'_, i64>| ids.as_array().to_vec();
+    Ok(ids.map(copy))
+}
+
+fn rectangle<'py>(py: Python<'py>, found: (Vec<i64>, Vec<f32>), rows: usize, top_k: usize) -> PyResult<Found<'py>> {
+    let ids = found.0.to_pyarray(py).reshape([rows, top_k])?;
+    let scores = found.1.to_pyarray(py).reshape([rows, top_k])?;
+    Ok((ids, scores))
+}
+
+/// Vectors with numeric ids.
+#[pyclass(frozen, module = "ragstone._core")]
+pub(crate) struct DenseIndex {
+    engine: RwLock<Dense>,
+}
+
+#[pymethods]
+impl DenseIndex {
+    #[new]
+    fn new(dimension: usize) -> PyResult<Self> {
+        Ok(Self { engine: RwLock::new(Dense::new(dimension).map_err(raise)?) })
+    }
+
+    /// Opens a saved index, memory-mapped.
+    #[staticmethod]
+    fn open(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        let engine = detached(py, None, |_| {
+            let (disk, name) = place(&path)?;
+            Dense::open(&disk, &name, Verify::Auto)
+        })?;
+        Ok(Self { engine: RwLock::new(engine) })
+    }
+
+    #[getter]
+    fn dimension(&self) -> usize {
+        reading(&self.engine).dimension()
+    }
+
+    fn __len__(&self) -> usize {
+        reading(&self.engine).len()
+    }
+
+    #[pyo3(signature = (vectors, ids=None))]
+    fn add<'py>(
+        &self,
+        py: Python<'py>,
+        vectors: PyReadonlyArray2<'py, f32>,
+        ids: Option<PyReadonlyArray1<'py, i64>>,
+    ) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        let dimension = vectors.shape()[1];
+        let (values, ids) = (matrix(&vectors)?, numbers(ids)?);
+        let added = detached(py, None, |_| {
+            writing(&self.engine).add(Matrix { values: &values, dimension }, ids.as_deref())
+        })?;
+        Ok(added.to_pyarray(py))
+    }
+
+    fn remove(&self, py: Python<'_>, ids: PyReadonlyArray1<'_, i64>) -> usize {
+        let ids = ids.as_array().to_vec();
+        py.detach(|| writing(&self.engine).remove(&ids))
+    }
+
+    #[pyo3(signature = (queries, *, top_k, exact, filter_ids, threads))]
+    fn search<'py>(
+        &self,
+        py: Python<'py>,
+        queries: PyReadonlyArray2<'py, f32>,
+        top_k: usize,
+        exact: bool,
+        filter_ids: Option<PyReadonlyArray1<'py, i64>>,
+        threads: usize,
+    ) -> PyResult<Found<'py>> {
+        let (rows, dimension) = (queries.shape()[0], queries.shape()[1]);
+        let (values, filter_ids) = (matrix(&queries)?, numbers(filter_ids)?);
+        let found = detached(py, None, |watch| {
+            let matrix = Matrix { values: &values, dimension };
+            reading(&self.engine).search(matrix, top_k, exact, filter_ids.as_deref(), threads, watch)
+        })?;
+        rectangle(py, found, rows, top_k)
+    }
+
+    fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        detached(py, None, |_| {
+            let (disk, name) = place(&path)?;
+            reading(&self.engine).save(&disk, &name).map(drop)
+        })
+    }
+}
+
+/// Texts with numeric ids.
+#[pyclass(frozen, module = "ragstone._core")]
+pub(crate) struct LexicalIndex {
+    engine: RwLock<Lexical>,
+}
+
+#[pymethods]
+impl LexicalIndex {
+    #[new]
+    fn new(language: &str, k1: f64, b: f64) -> PyResult<Self> {
+        Ok(Self { engine: RwLock::new(Lexical::new(language, Bm25 { k1, b }).map_err(raise)?) })
+    }
+
+    /// Opens a saved index, memory-mapped.
+    #[staticmethod]
+    fn open(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        let engine = detached(py, None, |_| {
+            let (disk, name) = place(&path)?;
+            Lexical::open(&disk, &name)
+        })?;
+        Ok(Self { engine: RwLock::new(engine) })
+    }
+
+    fn __len__(&self) -> usize {
+        reading(&self.engine).len()
+    }
+
+    #[pyo3(signature = (texts, ids=None))]
+    fn add<'py>(
+        &self,
+        py: Python<'py>,
+        texts: Vec<String>,
+        ids: Option<PyReadonlyArray1<'py, i64>>,
+    ) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        let ids = numbers(ids)?;
+        let added = detached(py, None, |_| {
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            writing(&self.engine).add(&texts, ids.as_deref())
+        })?;
+        Ok(added.to_pyarray(py))
+    }
+
+    fn remove(&self, py: Python<'_>, ids: PyReadonlyArray1<'_, i64>) -> PyResult<usize> {
+        let ids = ids.as_array().to_vec();
+        detached(py, None, |_| writing(&self.engine).remove(&ids))
+    }
+
+    #[pyo3(signature = (queries, *, top_k))]
+    fn search<'py>(&self, py: Python<'py>, queries: Vec<String>, top_k: usize) -> PyResult<Found<'py>> {
+        let found = detached(py, None, |watch| {
+            let queries: Vec<&str> = queries.iter().map(String::as_str).collect();
+            reading(&self.engine).search(&queries, top_k, watch)
+        })?;
+        rectangle(py, found, queries.len(), top_k)
+    }
+
+    fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        detached(py, None, |_| {
+            let (disk, name) = place(&path)?;
+            reading(&self.engine).save(&disk, &name).map(drop)
+        })
+    }
+}
+
+/// Name of the instruction set in use; `RAGSTONE_ISA` forces one.
+#[pyfunction]
+pub(crate) fn instruction_set() -> PyResult<&'static str> {
+    ragstone_kernels::dispatch::active().map(ragstone_kernels::dispatch::Kernels::name).map_err(|error| invalid(error.to_string()))
+}
+
+/// Names of the instruction sets that this machine has, best first.
+#[pyfunction]
+pub(crate) fn instruction_sets() -> Vec<&'static str> {
+    ragstone_kernels::dispatch::available().map(ragstone_kernels::dispatch::Kernels::name).collect()
+}

@@ -1,0 +1,416 @@
+//! `_core.Index`: an index directory.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use ragstone_engine::chunks::{ChunkInput, DocumentInput, MetadataMap};
+use ragstone_engine::filter::{self, Filter};
+use ragstone_engine::fusion::Rule;
+use ragstone_engine::index::{CreateOptions, Index as Engine, Options};
+use ragstone_engine::searcher::{Evidence, Found, Mode, Outcome, Query};
+use ragstone_engine::snapshot::Snapshot;
+use ragstone_engine::storage::disk::Disk;
+use ragstone_engine::storage::frame::Verify;
+use ragstone_engine::storage::manifest::EmbedderEntry;
+use ragstone_engine::writer::{Batch, hexadecimal};
+
+use crate::error::{invalid, raise};
+use crate::interrupt::detached;
+
+type ChunkTuple = (u64, u64, Vec<String>, String, Option<u32>);
+type DocumentTuple = (String, String, String, String, String, Option<Vec<String>>, String, Vec<ChunkTuple>);
+type HitTuple = (
+    (String, String, String, String),
+    String,
+    f32,
+    String,
+    Vec<String>,
+    Option<u32>,
+    (u64, u64),
+    Vec<(u64, u64)>,
+    (f64, f64, f32, Option<f32>, Option<u32>, Option<u32>),
+);
+
+/// An open index directory.
+#[pyclass(frozen, module = "ragstone._core")]
+pub(crate) struct Index {
+    engine: Engine,
+    threads: usize,
+}
+
+fn document(tuple: DocumentTuple) -> PyResult<DocumentInput> {
+    let (document_id, title, source, text, metadata, acl, digest, chunks) = tuple;
+    let metadata: MetadataMap = serde_json::from_str(&metadata)
+        .map_err(|error| invalid(format!("metadata of document {document_id:?} is not a JSON object: {error}")))?;
+    let chunks = chunks
+        .into_iter()
+        .map(|(start, end, headings, context, page)| ChunkInput { start, end, headings, context, page })
+        .collect();
+    let content_sha256 = parse_digest(&digest, &document_id)?;
+    Ok(DocumentInput { document_id, title, source, text, metadata, acl, content_sha256, chunks })
+}
+
+fn parse_digest(digits: &str, document_id: &str) -> PyResult<Option<[u8; 32]>> {
+    if digits.is_empty() {
+        return Ok(None);
+    }
+    let wrong = || invalid(format!("content_sha256 of document {document_id:?} is not 64 hexadecimal digits"));
+    if digits.len() != 64 || !digits.is_ascii() {
+        return Err(wrong());
+    }
+    let mut bytes = [0; 32];
+    for (byte, pair) in bytes.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
+        let pair = std::str::from_utf8(pair).map_err(|_| wrong())?;
+        *byte = u8::from_str_radix(pair, 16).map_err(|_| wrong())?;
+    }
+    Ok(Some(bytes))
+}
+
+/// Rows of a two-dimensional array, copied before the interpreter is left.
+pub(crate) fn matrix(array: &PyReadonlyArray2<'_, f32>) -> PyResult<Vec<f32>> {
+    array.as_slice().map(<[f32]>::to_vec).map_err(|_| {
+        let shape = array.shape();
+        invalid(format!("array of shape {shape:?} is not contiguous: pass numpy.ascontiguousarray(array)"))
+    })
+}
+
+fn mode(name: &str, rule: &str, weight: f64) -> PyResult<Mode> {
+    let rule = match rule {
+        "self_scaling" => Rule::SelfScaling { weight },
+        "convex" => Rule::Convex { weight },
+        "rrf" => Rule::ReciprocalRank,
+        other => return Err(invalid(format!("fusion is {other:?}: use \"self_scaling\", \"convex\" or \"rrf\""))),
+    };
+    match name {
+        "hybrid" => Ok(Mode::Hybrid(rule)),
+        "dense" => Ok(Mode::Dense),
+        "bm25" => Ok(Mode::Bm25),
+        other => Err(invalid(format!("mode is {other:?}: use \"hybrid\", \"dense\" or \"bm25\""))),
+    }
+}
+
+fn hit(snapshot: &Snapshot, found: &Found, terms: &[String]) -> ragstone_engine::error::Result<HitTuple> {
+    let chunk = snapshot.chunk(found);
+    let document = chunk.document();
+    let text = chunk.text()?;
+    let names = (
+        chunk.chunk_id()?,
+        document.document_id()?.to_owned(),
+        document.title()?.to_owned(),
+        document.source()?.to_owned(),
+    );
+    let parts = (
+        found.parts.bm25,
+        found.parts.dense,
+        found.candidate.bm25,
+        found.candidate.cosine,
+        found.candidate.bm25_rank,
+        found.candidate.dense_rank,
+    );
+    Ok((
+        names,
+        text.to_owned(),
+        found.score,
+        document.metadata_json()?.to_owned(),
+        chunk.headings()?,
+        chunk.page(),
+        chunk.span(),
+        snapshot.highlights(text, terms),
+        parts,
+    ))
+}
+
+fn hits(snapshot: &Snapshot, outcome: &Outcome) -> ragstone_engine::error::Result<Vec<HitTuple>> {
+    outcome.found.iter().map(|found| hit(snapshot, found, &outcome.terms)).collect()
+}
+
+fn evidence<'py>(py: Python<'py>, evidence: &Evidence) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("terms", evidence.terms)?;
+    dict.set_item("terms_known", evidence.terms_known)?;
+    dict.set_item("idf_sum", evidence.idf_sum)?;
+    dict.set_item("idf_covered", evidence.idf_covered)?;
+    dict.set_item("bm25", &evidence.bm25)?;
+    dict.set_item("bm25_spread", evidence.bm25_spread)?;
+    dict.set_item("cosine", &evidence.cosine)?;
+    dict.set_item("cosine_mean", evidence.cosine_mean)?;
+    dict.set_item("cosine_spread", evidence.cosine_spread)?;
+    dict.set_item("agree", evidence.agree)?;
+    Ok(dict)
+}
+
+#[pymethods]
+impl Index {
+    /// Opens the index in a directory, creating it unless `read_only`.
+    #[new]
+    #[pyo3(signature = (path, *, read_only, mmap, verify, threads, background_merges, language, k1, b, embedder))]
+    #[allow(clippy::too_many_arguments)]
+    fn new(
+        py: Python<'_>,
+        path: PathBuf,
+        read_only: bool,
+        mmap: bool,
+        verify: &str,
+        threads: usize,
+        background_merges: bool,
+        language: String,
+        k1: f64,
+        b: f64,
+        embedder: Option<(String, String, u32)>,
+    ) -> PyResult<Self> {
+        let verify = match verify {
+            "auto" => Verify::Auto,
+            "full" => Verify::Full,
+            "structure" => Verify::Structure,
+            other => return Err(invalid(format!("verify is {other:?}: use \"auto\", \"full\" or \"structure\""))),
+        };
+        let embedder = embedder.map(|(name, fingerprint, dimension)| EmbedderEntry { name, fingerprint, dimension });
+        let create = CreateOptions { language, k1, b, embedder };
+        let options = Options { read_only, verify, threads: threads.max(1), background_merges, create };
+        let engine = detached(py, None, |_| Engine::open_directory(&path, mmap, options))?;
+        Ok(Self { engine, threads: threads.max(1) })
+    }
+
+    /// Number of the commit that is being read.
+    #[getter]
+    fn generation(&self) -> u64 {
+        self.engine.snapshot().manifest.generation
+    }
+
+    /// Whether the index was opened only to read.
+    #[getter]
+    fn read_only(&self) -> bool {
+        self.engine.read_only()
+    }
+
+    /// (name, fingerprint, dimension) of the embedder, where one is known.
+    #[getter]
+    fn embedder(&self) -> Option<(String, String, u32)> {
+        let snapshot = self.engine.snapshot();
+        let embedder = snapshot.manifest.settings.embedder.clone();
+        embedder.map(|embedder| (embedder.name, embedder.fingerprint, embedder.dimension))
+    }
+
+    /// Records the embedder of an index that has none yet.
+    fn set_embedder(&self, py: Python<'_>, name: String, fingerprint: String, dimension: u32) -> PyResult<()> {
+        detached(py, None, |_| self.engine.set_embedder(EmbedderEntry { name, fingerprint, dimension }))
+    }
+
+    /// Commits documents and deletes; (generation, added, replaced, deleted, chunks).
+    #[pyo3(signature = (documents, deletes, vectors=None))]
+    fn commit(
+        &self,
+        py: Python<'_>,
+        documents: Vec<DocumentTuple>,
+        deletes: Vec<String>,
+        vectors: Option<PyReadonlyArray2<'_, f32>>,
+    ) -> PyResult<(u64, usize, usize, usize, usize)> {
+        let upserts = documents.into_iter().map(document).collect::<PyResult<_>>()?;
+        let vectors = vectors.as_ref().map(matrix).transpose()?;
+        let batch = Batch { upserts, deletes, vectors };
+        let report = detached(py, None, |watch| self.engine.commit(batch, watch))?;
+        Ok((report.generation, report.added, report.replaced, report.deleted, report.chunks))
+    }
+
+    /// Answers one query: (hits, evidence, generation).
+    #[pyo3(signature = (text, vector, *, mode, fusion, weight, top_k, filter, principals, timeout_s))]
+    #[allow(clippy::too_many_arguments)]
+    fn search<'py>(
+        &self,
+        py: Python<'py>,
+        text: Option<String>,
+        vector: Option<Bound<'py, PyArray1<f32>>>,
+        mode: &str,
+        fusion: &str,
+        weight: f64,
+        top_k: usize,
+        filter: Option<&str>,
+        principals: Vec<String>,
+        timeout_s: Option<f64>,
+    ) -> PyResult<(Vec<HitTuple>, Bound<'py, PyDict>, u64)> {
+        let mode = self::mode(mode, fusion, weight)?;
+        let filter = filter.map(filter::parse).transpose().map_err(raise)?;
+        let vector: Option<Vec<f32>> = vector.map(|vector| vector.to_vec()).transpose()?;
+        let snapshot = self.engine.snapshot();
+        let (hits, outcome) = detached(py, timeout_s, |watch| {
+            let query = Query {
+                text: text.as_deref(),
+                vector: vector.as_deref(),
+                mode,
+                top_k,
+                filter: filter.as_ref(),
+                principals: &principals,
+            };
+            let outcome = snapshot.search(&query, watch)?;
+            Ok((hits(&snapshot, &outcome)?, outcome))
+        })?;
+        Ok((hits, evidence(py, &outcome.evidence)?, snapshot.manifest.generation))
+    }
+
+    /// Answers many queries on several threads: (list of hits, generation).
+    #[pyo3(signature = (texts, vectors, *, mode, fusion, weight, top_k, filter, principals, timeout_s))]
+    #[allow(clippy::too_many_arguments)]
+    fn search_batch(
+        &self,
+        py: Python<'_>,
+        texts: Vec<String>,
+        vectors: Option<PyReadonlyArray2<'_, f32>>,
+        mode: &str,
+        fusion: &str,
+        weight: f64,
+        top_k: usize,
+        filter: Option<&str>,
+        principals: Vec<String>,
+        timeout_s: Option<f64>,
+    ) -> PyResult<(Vec<Vec<HitTuple>>, u64)> {
+        let mode = self::mode(mode, fusion, weight)?;
+        let filter: Option<Filter> = filter.map(filter::parse).transpose().map_err(raise)?;
+        let rows = vectors.as_ref().map_or(texts.len(), |array| array.shape()[0]);
+        if rows != texts.len() {
+            return Err(invalid(format!("{rows} vectors were given for {} queries", texts.len())));
+        }
+        let dimension = vectors.as_ref().map_or(0, |array| array.shape()[1]);
+        let vectors = vectors.as_ref().map(matrix).transpose()?;
+        let snapshot: Arc<Snapshot> = self.engine.snapshot();
+        let answers = detached(py, timeout_s, |watch| {
+            let queries: Vec<Query<'_>> = texts
+                .iter()
+                .enumerate()
+                .map(|(row, text)| Query {
+                    text: Some(text),
+                    vector: vectors.as_ref().map(|values| &values[row * dimension..(row + 1) * dimension]),
+                    mode,
+                    top_k,
+                    filter: filter.as_ref(),
+                    principals: &principals,
+                })
+                .collect();
+            let outcomes = snapshot.search_batch(&queries, self.threads, watch)?;
+            outcomes.iter().map(|outcome| hits(&snapshot, outcome)).collect::<Result<Vec<_>, _>>()
+        })?;
+        Ok((answers, snapshot.manifest.generation))
+    }
+
+    /// The next rows that wait for vectors: (segment, first_row, [(context, text) or None]).
+    #[allow(clippy::type_complexity)]
+    fn pending(
+        &self,
+        py: Python<'_>,
+        rows_max: u32,
+    ) -> PyResult<Option<(String, u32, Vec<Option<(String, String)>>)>> {
+        let pending = detached(py, None, |_| self.engine.pending(rows_max))?;
+        Ok(pending.map(|pending| (pending.segment, pending.first_row, pending.texts)))
+    }
+
+    /// Attaches vectors to those of `row_count` rows from `first_row` on that `present` marks.
+    fn attach(
+        &self,
+        py: Python<'_>,
+        segment: &str,
+        first_row: u32,
+        present: Vec<bool>,
+        vectors: PyReadonlyArray2<'_, f32>,
+    ) -> PyResult<()> {
+        let (rows, dimension) = (vectors.shape()[0], vectors.shape()[1]);
+        let wanted = present.iter().filter(|&&present| present).count();
+        if rows != wanted {
+            return Err(invalid(format!("{rows} vectors were given for {wanted} rows")));
+        }
+        let values = matrix(&vectors)?;
+        detached(py, None, |_| {
+            let mut vectors = values.chunks_exact(dimension.max(1));
+            let rows: Vec<Option<&[f32]>> =
+                present.iter().map(|&present| if present { vectors.next() } else { None }).collect();
+            self.engine.attach(segment, first_row, &rows)
+        })
+    }
+
+    /// (document_id, source, content_sha256) of all live documents.
+    fn documents(&self, py: Python<'_>) -> PyResult<Vec<(String, String, String)>> {
+        let snapshot = self.engine.snapshot();
+        detached(py, None, |_| {
+            snapshot
+                .documents()
+                .map(|document| {
+                    let digest = document.content_sha256().map_or_else(String::new, |digest| hexadecimal(&digest));
+                    Ok((document.document_id()?.to_owned(), document.source()?.to_owned(), digest))
+                })
+                .collect()
+        })
+    }
+
+    /// Ids of the live documents that pass a filter.
+    fn matching(&self, py: Python<'_>, filter: &str) -> PyResult<Vec<String>> {
+        let filter = filter::parse(filter).map_err(raise)?;
+        let snapshot = self.engine.snapshot();
+        detached(py, None, |_| snapshot.matching(&filter))
+    }
+
+    /// One live document as it was committed.
+    fn document(&self, py: Python<'_>, document_id: &str) -> PyResult<Option<DocumentTuple>> {
+        let snapshot = self.engine.snapshot();
+        detached(py, None, |_| {
+            let Some(found) = snapshot.document(document_id)? else { return Ok(None) };
+            let metadata = found.metadata_json()?.to_owned();
+            let input = found.to_input()?;
+            let digest = input.content_sha256.map_or_else(String::new, |digest| hexadecimal(&digest));
+            let chunks = input
+                .chunks
+                .into_iter()
+                .map(|chunk| (chunk.start, chunk.end, chunk.headings, chunk.context, chunk.page))
+                .collect();
+            let DocumentInput { document_id, title, source, text, acl, .. } = input;
+            Ok(Some((document_id, title, source, text, metadata, acl, digest, chunks)))
+        })
+    }
+
+    /// Changes of one document or of all, oldest first, as JSON.
+    fn history(&self, py: Python<'_>, document_id: Option<&str>) -> PyResult<String> {
+        let snapshot = self.engine.snapshot();
+        let changes = detached(py, None, |_| snapshot.history(document_id))?;
+        Ok(serde_json::to_string(&changes).expect("changes always become JSON"))
+    }
+
+    /// Numbers that describe the index, as JSON.
+    fn statistics(&self, py: Python<'_>) -> PyResult<String> {
+        let snapshot = self.engine.snapshot();
+        let statistics = detached(py, None, |_| Ok(snapshot.statistics()))?;
+        Ok(serde_json::to_string(&statistics).expect("statistics always become JSON"))
+    }
+
+    /// Checks every byte; the damage found, one line a file.
+    fn verify(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        let snapshot = self.engine.snapshot();
+        let damage = detached(py, None, |watch| {
+            snapshot.verify(|_| ragstone_engine::interrupt::Interrupt::check(watch))
+        })?;
+        Ok(damage.iter().map(ToString::to_string).collect())
+    }
+
+    /// Merges what is due, or everything into one segment; the number of merges.
+    fn merge(&self, py: Python<'_>, everything: bool) -> PyResult<usize> {
+        detached(py, None, |watch| self.engine.merge(everything, watch))
+    }
+
+    /// Moves a reader on to the newest commit; whether there was one.
+    fn refresh(&self, py: Python<'_>) -> PyResult<bool> {
+        detached(py, None, |_| self.engine.refresh())
+    }
+
+    /// Copies the current state into an empty or new directory; the generation copied.
+    fn copy_to(&self, py: Python<'_>, path: PathBuf) -> PyResult<u64> {
+        detached(py, None, |watch| {
+            let context = format!("create {}", path.display());
+            let target = Disk::create(&path, false).map_err(ragstone_engine::error::Error::io(context))?;
+            self.engine.copy_to(&target, |_| ragstone_engine::interrupt::Interrupt::check(watch))
+        })
+    }
+
+    /// Ends background work and releases the writer's lock.
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| self.engine.close());
+    }
+}
