@@ -1,13 +1,11 @@
 //! How close the f32 scan comes to reading memory, on every instruction set, and what scattered rows cost.
 //!
-//! `cargo bench -p ragstone-kernels --bench dense_scan -- [rows] [dimension]`. With
-//! `RUSTFLAGS="-C target-cpu=native"` it also times the fused multiply-add that the specification rules out.
+//! `cargo bench -p ragstone-kernels --bench dense_scan -- [rows] [dimension]`
 
 use std::hint::black_box;
 use std::time::Instant;
 
 use ragstone_kernels::dispatch::{Kernels, available};
-use ragstone_kernels::scalar::LANES;
 
 const ROUNDS: usize = 21;
 /// Rows scored by one call, as the engine does: about 200 KB.
@@ -23,7 +21,7 @@ struct Set {
 
 impl Set {
     fn new(rows: usize, dimension: usize) -> Self {
-        assert!(dimension.is_multiple_of(LANES), "the fused variant has no tail: take a multiple of {LANES}");
+        assert!(dimension.is_multiple_of(32), "reading has no tail: take a dimension that is a multiple of 32");
         let mut state = 1u32;
         let mut noise = || {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -72,18 +70,6 @@ fn scan(kernels: &Kernels, set: &Set) {
     }
 }
 
-fn scan_fused(set: &Set) {
-    for row in set.column().chunks(set.dimension) {
-        let mut lanes = [0.0f32; LANES];
-        for (row, query) in row.as_chunks::<LANES>().0.iter().zip(set.query().as_chunks::<LANES>().0) {
-            for lane in 0..LANES {
-                lanes[lane] = row[lane].mul_add(query[lane], lanes[lane]);
-            }
-        }
-        black_box(lanes.iter().sum::<f32>());
-    }
-}
-
 fn gather(kernels: &Kernels, set: &Set, wanted: &[u32]) {
     let mut scores = [0.0; BLOCK];
     for wanted in wanted.chunks(BLOCK) {
@@ -123,9 +109,6 @@ fn main() {
     for kernels in available() {
         let name = format!("scan {}", kernels.name());
         contestants.push(Contestant::new(name, set.bytes(), || scan(kernels, &set)));
-    }
-    if cfg!(target_feature = "fma") {
-        contestants.push(Contestant::new("scan fused".to_owned(), set.bytes(), || scan_fused(&set)));
     }
     for (share, wanted) in &samples {
         let bytes = set.bytes() * wanted.len() as f64 / set.rows as f64;
