@@ -55,6 +55,22 @@ impl Bitmap {
         self.words[row as usize / 64] |= 1 << (row % 64);
     }
 
+    /// Takes `row` out; a row beyond the end is not in.
+    #[inline]
+    pub fn remove(&mut self, row: u32) {
+        if let Some(word) = self.words.get_mut(row as usize / 64) {
+            *word &= !(1 << (row % 64));
+        }
+    }
+
+    /// The 64 rows from `first` on as one word, least significant first; rows beyond the end are not in.
+    #[inline]
+    pub fn word_at(&self, first: u64) -> u64 {
+        let (index, shift) = ((first / 64) as usize, first % 64);
+        let word = |index: usize| self.words.get(index).copied().unwrap_or(0);
+        if shift == 0 { word(index) } else { word(index) >> shift | word(index + 1) << (64 - shift) }
+    }
+
     /// Adds the rows `start..end`.
     pub fn insert_range(&mut self, start: u32, end: u32) {
         assert!(end <= self.len, "row {end} is outside a bitmap of {} rows", self.len);
@@ -138,6 +154,12 @@ mod tests {
             prop_assert_eq!(range.iter().collect::<Vec<_>>(), (start..end).collect::<Vec<_>>());
             prop_assert_eq!(bitmap.iter().collect::<Vec<_>>(), set.iter().copied().collect::<Vec<_>>());
             prop_assert_eq!(bitmap.count() as usize, set.len());
+            let word = bitmap.word_at(u64::from(start));
+            prop_assert!((0..64).all(|bit| (word >> bit & 1 == 1) == set.contains(&(start + bit))));
+            if let Some(row) = set.pop_first() {
+                bitmap.remove(row);
+            }
+            bitmap.remove(len);
             bitmap.invert();
             prop_assert!((0..len).all(|row| bitmap.contains(row) != set.contains(&row)));
             bitmap.subtract(&range);

@@ -1,12 +1,24 @@
 //! Bytes to answers: crash-safe storage, dense and lexical search, fusion.
 //!
-//! Modules by rank, imports only downward: [`error`], [`bitmap`] → [`storage`] → `dense`, `lexical`, `chunks`,
-//! `filter` (siblings that never see each other) → `segment`, `fusion` → `writer`, `merge`, `searcher` → `index`.
+//! Modules by rank, imports only downward: [`error`], [`bitmap`], [`interrupt`] → [`storage`] → [`dense`],
+//! [`lexical`], [`chunks`], [`filter`], [`history`] (siblings that never see each other) → [`tombstones`],
+//! [`segment`], [`fusion`] → [`snapshot`] → [`writer`], [`merge`], [`searcher`] → [`index`].
 #![deny(unsafe_code)]
 
 pub mod bitmap;
 pub mod chunks;
+pub mod dense;
 pub mod error;
 pub mod filter;
+pub mod fusion;
+pub mod history;
+pub mod index;
 pub mod interrupt;
+pub mod lexical;
+pub mod merge;
+pub mod searcher;
+pub mod segment;
+pub mod snapshot;
 pub mod storage;
+pub mod tombstones;
+pub mod writer;

@@ -1,5 +1,18 @@
 //! Arithmetic on slices: one scalar specification, the same operations on every instruction set.
 //!
-//! Nothing here does I/O or starts threads.
+//! Every instruction set gives the same bits as [`scalar`], which a test suite holds it to. Nothing here does I/O or
+//! starts threads. [`dispatch`] chooses once per process; `unsafe` lives there and in the instruction sets' files.
 
+pub mod dispatch;
+#[macro_use]
+mod registers;
+pub mod scalar;
 pub mod top;
+
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+
+#[cfg(test)]
+mod tests;

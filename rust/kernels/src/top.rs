@@ -1,20 +1,20 @@
 //! Bounded selection: the best k of many scored rows, in a total order.
 //!
-//! Order: score descending, then row ascending. Because the order is total, the result does not depend on the order
+//! Order: score descending, then row ascending (or, with [`Top<i64>`](Top), id ascending). Because the order is total, the result does not depend on the order
 //! in which rows are offered, and so not on threads or instruction sets.
 
 use std::cmp::Ordering;
 
 /// A row with its score.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Scored {
+pub struct Scored<R = u32> {
     /// Higher is better; never NaN.
     pub score: f32,
-    /// Number of the row.
-    pub row: u32,
+    /// Number of the row, or whatever else names it and breaks ties.
+    pub row: R,
 }
 
-impl Scored {
+impl<R: Ord> Scored<R> {
     /// Ascending from best to worst.
     #[inline]
     pub fn rank(&self, other: &Self) -> Ordering {
@@ -24,15 +24,15 @@ impl Scored {
 
 /// Keeps the best `k` rows offered to it, in memory proportional to `k`.
 #[derive(Clone, Debug)]
-pub struct Top {
+pub struct Top<R = u32> {
     k: usize,
     /// Up to `2 k` candidates; cut back to the best `k` whenever it fills.
-    candidates: Vec<Scored>,
+    candidates: Vec<Scored<R>>,
     /// The worst of the best `k`, once `k` were seen at a cut: anything that ranks behind it is refused at once.
-    threshold: Option<Scored>,
+    threshold: Option<Scored<R>>,
 }
 
-impl Top {
+impl<R: Copy + Ord> Top<R> {
     /// A selection of at most `k` rows.
     pub fn new(k: usize) -> Self {
         // A hostile k must not allocate before there are rows to fill it.
@@ -41,7 +41,7 @@ impl Top {
 
     /// Offers a row.
     #[inline]
-    pub fn push(&mut self, score: f32, row: u32) {
+    pub fn push(&mut self, score: f32, row: R) {
         let candidate = Scored { score, row };
         if self.threshold.is_none_or(|worst| candidate.rank(&worst).is_lt()) {
             self.keep(candidate);
@@ -55,13 +55,13 @@ impl Top {
     }
 
     /// The best rows, best first.
-    pub fn into_sorted(mut self) -> Vec<Scored> {
+    pub fn into_sorted(mut self) -> Vec<Scored<R>> {
         self.candidates.sort_unstable_by(Scored::rank);
         self.candidates.truncate(self.k);
         self.candidates
     }
 
-    fn keep(&mut self, candidate: Scored) {
+    fn keep(&mut self, candidate: Scored<R>) {
         if self.k == 0 {
             return;
         }

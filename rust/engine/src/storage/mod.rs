@@ -1,7 +1,8 @@
 //! Where bytes live: the [`Storage`] trait, its implementations, and the one file layout ([`frame`]) they all hold.
 //!
-//! A directory of write-once files. Nothing published is ever overwritten, truncated or renamed over. The format is
-//! described byte by byte in `FORMAT.md` beside this file.
+//! A directory of write-once files. Nothing that an index publishes is ever overwritten, truncated or renamed over; only
+//! a file that a user saves under a name of their own may be replaced, whole. The format is described byte by byte in
+//! `FORMAT.md` beside this file.
 
 pub mod disk;
 pub mod frame;
@@ -32,6 +33,9 @@ pub trait Storage: Debug + Send + Sync {
 
     /// Gives a file a new name that must not exist yet.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Gives a file another name in one step; a file that had this name loses it, but stays whole for its readers.
+    fn replace(&self, from: &str, to: &str) -> io::Result<()>;
 
     /// Removes a name.
     fn remove(&self, name: &str) -> io::Result<()>;

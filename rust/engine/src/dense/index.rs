@@ -1,0 +1,334 @@
+//! Vectors with numeric ids: arrays in, arrays out, saved as one file.
+//!
+//! A saved index is mapped, not read. What is added later lives in memory until the next save; what is replaced or
+//! removed is only marked. The file has the sections of [`Vectors`] with the rows in order of their ids, `didx.ids`
+//! (the ids as i64, ascending) and `didx.head` (one i64: the largest id ever used, −1 if none was).
+
+use std::sync::{Mutex, PoisonError};
+
+use ragstone_kernels::dispatch::Kernels;
+use ragstone_kernels::top::Top;
+
+use super::heap::Heap;
+use super::{Matrix, Vectors, active_kernels, check_dimension, scaled, scan, stride_of, unit_scale, write_vectors};
+use crate::bitmap::Bitmap;
+use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
+use crate::storage::Storage;
+use crate::storage::frame::{Column, FileEntry, Frame, FrameWriter, Kind, Verify};
+
+const SECTION_IDS: &str = "didx.ids";
+const SECTION_HEAD: &str = "didx.head";
+
+/// Queries that pass over a block of rows together: few enough to stop quickly, enough to read memory once for many.
+const TILE: usize = 32;
+/// Results of one query that may be asked for even where the index holds fewer vectors.
+const TOP_K_FREE: usize = 1 << 16;
+
+/// An exact index over vectors with ids, by cosine.
+#[derive(Debug)]
+pub struct DenseIndex {
+    dimension: usize,
+    kernels: &'static Kernels,
+    saved: Option<Saved>,
+    heap: Heap,
+    largest_id: i64,
+}
+
+/// The part that was saved and is mapped.
+#[derive(Debug)]
+struct Saved {
+    vectors: Vectors,
+    /// Ascending.
+    ids: Column<i64>,
+    /// Rows not replaced or removed since.
+    live: Bitmap,
+}
+
+impl Saved {
+    fn row_of(&self, id: i64) -> Option<u32> {
+        let row = self.ids.binary_search(&id).ok()? as u32;
+        self.live.contains(row).then_some(row)
+    }
+}
+
+/// Queries to answer next, with the places for their ids and scores.
+type Tile<'a> = (&'a [f32], &'a mut [i64], &'a mut [f32]);
+
+impl DenseIndex {
+    /// An empty index for vectors of `dimension` values.
+    pub fn new(dimension: usize) -> Result<Self> {
+        check_dimension(dimension)?;
+        let kernels = active_kernels()?;
+        Ok(Self { dimension, kernels, saved: None, heap: Heap::new(dimension), largest_id: -1 })
+    }
+
+    /// Opens a saved index. Its vectors stay in the file and are mapped where `storage` maps files.
+    pub fn open(storage: &dyn Storage, name: &str, verify: Verify) -> Result<Self> {
+        let frame = Frame::open(storage, name, Kind::DenseIndex, verify)?;
+        let vectors = Vectors::open(&frame)?;
+        let rows = vectors.rows();
+        let ids = frame.column_of::<i64>(SECTION_IDS, rows as usize)?;
+        let largest_id = frame.column_of::<i64>(SECTION_HEAD, 1)?[0];
+        let live = vectors.present().clone();
+        if live.count() != rows {
+            return Err(frame.corrupt_section(SECTION_IDS, &format!("{rows} ids for {} vectors", live.count())));
+        }
+        if ids.first().is_some_and(|&first| first < 0) || !ids.is_sorted_by(|id, next| id < next) {
+            return Err(frame.corrupt_section(SECTION_IDS, "the ids are not ascending from 0 on"));
+        }
+        if largest_id < ids.last().copied().unwrap_or(-1) {
+            return Err(frame.corrupt_section(SECTION_HEAD, &format!("an id is above the largest, {largest_id}")));
+        }
+        let index = Self::new(vectors.dimension())?;
+        Ok(Self { saved: Some(Saved { vectors, ids, live }), largest_id, ..index })
+    }
+
+    /// The same index, searched with another instruction set: for tests and measurements.
+    #[must_use]
+    pub fn with_kernels(mut self, kernels: &'static Kernels) -> Self {
+        self.kernels = kernels;
+        self.saved = self.saved.map(|saved| Saved { vectors: saved.vectors.with_kernels(kernels), ..saved });
+        self
+    }
+
+    /// Values in a vector.
+    pub fn dimension(&self) -> usize {
+        self.dimension
+    }
+
+    /// Number of vectors.
+    pub fn len(&self) -> usize {
+        self.heap.len() + self.saved.as_ref().map_or(0, |saved| saved.live.count() as usize)
+    }
+
+    /// Whether it holds no vector.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds vectors of any length above zero and tells their ids.
+    ///
+    /// Without `ids` they continue from the largest id that was ever used; ids are not negative, because −1 pads
+    /// results. A vector whose id is taken replaces the one that had it; within one call the last one stays. If any
+    /// vector or id is refused, none is added.
+    pub fn add(&mut self, vectors: Matrix<'_>, ids: Option<&[i64]>) -> Result<Vec<i64>> {
+        let rows = vectors.rows(self.dimension)?;
+        let ids = self.new_ids(rows.len(), ids)?;
+        let scale = |(row, vector)| unit_scale(vector, || format!("vector {row}"));
+        let scales: Vec<f64> = rows.clone().enumerate().map(scale).collect::<Result<_>>()?;
+        let total = self.first_heap_row() as usize + self.heap.row_count() as usize + rows.len();
+        if total > u32::MAX as usize {
+            return Err(Error::invalid(format!("{total} rows do not fit into one index of at most {}", u32::MAX)));
+        }
+        for ((&id, vector), scale) in ids.iter().zip(rows).zip(scales) {
+            self.forget_saved(id);
+            self.heap.put(id, scaled(vector, scale));
+            self.largest_id = self.largest_id.max(id);
+        }
+        Ok(ids)
+    }
+
+    /// Removes vectors; ids that are not there are passed over. Tells how many were there.
+    pub fn remove(&mut self, ids: &[i64]) -> usize {
+        ids.iter().filter(|&&id| self.forget_saved(id) || self.heap.remove(id)).count()
+    }
+
+    /// The `top_k` vectors of highest cosine for each query, best first: ids and scores, `top_k` of each for every query.
+    ///
+    /// Equal scores are ordered by id. Where fewer vectors are found, −1 and negative infinity fill the rest. With
+    /// `filter_ids`, only vectors with one of these ids are found; ids that do not exist are passed over. Up to
+    /// `threads` threads share the queries; the result is the same for any number. `exact` is for the day when the
+    /// default becomes approximate: today both are exact.
+    pub fn search(
+        &self,
+        queries: Matrix<'_>,
+        top_k: usize,
+        _exact: bool,
+        filter_ids: Option<&[i64]>,
+        threads: usize,
+        interrupt: &dyn Interrupt,
+    ) -> Result<(Vec<i64>, Vec<f32>)> {
+        let rows = queries.rows(self.dimension)?;
+        let (count, width) = (rows.len(), check_top_k(top_k, self.len())?);
+        let stride = stride_of(self.dimension);
+        let mut padded = reserved(count, stride)?;
+        for (row, query) in rows.enumerate() {
+            let scale = unit_scale(query, || format!("query {row}"))?;
+            padded.extend(scaled(query, scale));
+            padded.resize((row + 1) * stride, 0.0);
+        }
+        let (mut ids, mut scores) = (reserved(count, width)?, reserved(count, width)?);
+        ids.resize(count * width, -1);
+        scores.resize(count * width, f32::NEG_INFINITY);
+        let allowed = filter_ids.map(|filter_ids| self.rows_of(filter_ids));
+        let tile = count.div_ceil(threads.max(1)).clamp(1, TILE);
+        let tiles = padded.chunks(tile * stride).zip(ids.chunks_mut(tile * width)).zip(scores.chunks_mut(tile * width));
+        let tiles = tiles.map(|((queries, ids), scores)| (queries, ids, scores));
+        share(tiles, threads.min(count.div_ceil(tile)), |tile| self.answer(tile, width, allowed.as_ref(), interrupt))?;
+        Ok((ids, scores))
+    }
+
+    /// Saves the index as file `name`, durably; a file of this name is replaced in one step.
+    ///
+    /// A crash leaves the old file or the new one, and at worst a file `<name>.saving-<random>` that can be removed.
+    /// Indexes opened from the replaced file keep working.
+    pub fn save(&self, storage: &dyn Storage, name: &str) -> Result<FileEntry> {
+        let random = getrandom::u64().map_err(|error| Error::Io {
+            context: format!("choose a temporary name for {name}"),
+            source: std::io::Error::other(error.to_string()),
+        })?;
+        let temporary = format!("{name}.saving-{random:016x}");
+        let outcome = self.write(storage, &temporary).and_then(|entry| {
+            storage.replace(&temporary, name).map_err(Error::io(format!("rename {temporary} to {name}")))?;
+            storage.sync_directory().map_err(Error::io(format!("sync the directory of {name}")))?;
+            Ok(FileEntry { name: name.to_owned(), ..entry })
+        });
+        if outcome.is_err() {
+            // The first error is the one to report, and the name may not even exist.
+            let _ = storage.remove(&temporary);
+        }
+        outcome
+    }
+
+    fn write(&self, storage: &dyn Storage, name: &str) -> Result<FileEntry> {
+        let first_heap_row = self.first_heap_row();
+        let mut rows: Vec<(i64, u32)> = self.heap.live().map(|(id, row)| (id, first_heap_row + row)).collect();
+        if let Some(saved) = &self.saved {
+            rows.extend(saved.live.iter().map(|row| (saved.ids[row as usize], row)));
+        }
+        rows.sort_unstable();
+        let vector = |row: u32| match &self.saved {
+            Some(saved) if row < first_heap_row => saved.vectors.row(row),
+            _ => Some(&self.heap.row(row - first_heap_row)[..self.dimension]),
+        };
+        let mut writer = FrameWriter::create(storage, name, Kind::DenseIndex)?;
+        write_vectors(&mut writer, self.dimension, rows.iter().map(|&(_, row)| vector(row)))?;
+        let ids: Vec<i64> = rows.iter().map(|&(id, _)| id).collect();
+        writer.section(SECTION_IDS, &ids)?;
+        writer.section(SECTION_HEAD, &[self.largest_id])?;
+        writer.finish()
+    }
+
+    fn answer(&self, tile: Tile<'_>, width: usize, allowed: Option<&Bitmap>, interrupt: &dyn Interrupt) -> Result<()> {
+        let (queries, ids, scores) = tile;
+        let stride = stride_of(self.dimension);
+        let mut tops = vec![Top::new(width.min(self.len())); queries.len() / stride];
+        let wanted = |live: &Bitmap, first: u32, word: usize| {
+            let live = live.words()[word];
+            allowed.map_or(live, |allowed| live & allowed.word_at(u64::from(first) + word as u64 * 64))
+        };
+        if let Some(Saved { vectors, ids, live }) = &self.saved {
+            let ids: &[i64] = ids;
+            vectors.scan(|word| wanted(live, 0, word), &|row| ids[row as usize], queries, &mut tops, interrupt)?;
+        }
+        for (slab, first, ids) in self.heap.slabs() {
+            let column = scan::Column {
+                kernels: self.kernels,
+                values: slab.values(),
+                stride,
+                name: &|row| ids[row as usize],
+                damage: &|row| Error::corrupt("memory", 0, format!("row {row} is not a vector of unit length")),
+            };
+            let first = self.first_heap_row() + first;
+            column.scan(|word| wanted(&slab.live, first, word), queries, &mut tops, interrupt)?;
+        }
+        for ((top, ids), scores) in tops.into_iter().zip(ids.chunks_mut(width)).zip(scores.chunks_mut(width)) {
+            for ((best, id), score) in top.into_sorted().into_iter().zip(ids).zip(scores) {
+                (*id, *score) = (best.row, best.score);
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows of those ids that exist: saved rows first, then those in memory.
+    fn rows_of(&self, ids: &[i64]) -> Bitmap {
+        let first_heap_row = self.first_heap_row();
+        let mut rows = Bitmap::empty(first_heap_row + self.heap.row_count());
+        for &id in ids {
+            let saved = self.saved.as_ref().and_then(|saved| saved.row_of(id));
+            if let Some(row) = saved.or_else(|| self.heap.row_of(id).map(|row| first_heap_row + row)) {
+                rows.insert(row);
+            }
+        }
+        rows
+    }
+
+    fn first_heap_row(&self) -> u32 {
+        self.saved.as_ref().map_or(0, |saved| saved.vectors.rows())
+    }
+
+    fn forget_saved(&mut self, id: i64) -> bool {
+        let Some(saved) = &mut self.saved else { return false };
+        let row = saved.row_of(id);
+        row.inspect(|&row| saved.live.remove(row)).is_some()
+    }
+
+    fn new_ids(&self, count: usize, ids: Option<&[i64]>) -> Result<Vec<i64>> {
+        if let Some(ids) = ids {
+            if ids.len() != count {
+                return Err(Error::invalid(format!("{} ids for {count} vectors: pass one for each", ids.len())));
+            }
+            if let Some(negative) = ids.iter().find(|&&id| id < 0) {
+                return Err(Error::invalid(format!("id {negative} is negative: ids are 0 or above, -1 pads results")));
+            }
+            return Ok(ids.to_vec());
+        }
+        let largest = i64::try_from(count).ok().and_then(|count| self.largest_id.checked_add(count));
+        let Some(largest) = largest else {
+            let message = format!("no {count} ids are left above {}: pass ids", self.largest_id);
+            return Err(Error::invalid(message));
+        };
+        Ok((self.largest_id..=largest).skip(1).collect())
+    }
+}
+
+/// Results a query: at least one, and not so many more than there are vectors that padding alone would fill memory.
+fn check_top_k(top_k: usize, len: usize) -> Result<usize> {
+    let max = len.max(TOP_K_FREE);
+    if (1..=max).contains(&top_k) {
+        return Ok(top_k);
+    }
+    Err(Error::invalid(format!("top_k is {top_k}: ask for 1 to {max} results, the index holds {len} vectors")))
+}
+
+/// Room for `rows` times `width` values, or a refusal instead of an abort.
+fn reserved<T>(rows: usize, width: usize) -> Result<Vec<T>> {
+    let mut values = Vec::new();
+    let count = rows.checked_mul(width).ok_or(());
+    count.and_then(|count| values.try_reserve_exact(count).map_err(drop)).map_err(|()| {
+        Error::invalid(format!("{rows} queries times {width} values do not fit in memory: ask in smaller batches"))
+    })?;
+    Ok(values)
+}
+
+/// Does every piece of work once, on the calling thread and up to `threads - 1` others; stops at an error.
+fn share<T: Send>(
+    work: impl Iterator<Item = T> + Send,
+    threads: usize,
+    act: impl Fn(T) -> Result<()> + Sync,
+) -> Result<()> {
+    let work = Mutex::new((work, Ok(())));
+    let labour = || {
+        loop {
+            let next = {
+                let (work, outcome) = &mut *work.lock().unwrap_or_else(PoisonError::into_inner);
+                work.next().filter(|_| outcome.is_ok())
+            };
+            let Some(next) = next else { return };
+            if let Err(error) = act(next) {
+                work.lock().unwrap_or_else(PoisonError::into_inner).1 = Err(error);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            // Fewer threads do the same work: a machine that has none to give is no reason to fail.
+            if std::thread::Builder::new().spawn_scoped(scope, labour).is_err() {
+                break;
+            }
+        }
+        labour();
+    });
+    work.into_inner().unwrap_or_else(PoisonError::into_inner).1
+}
