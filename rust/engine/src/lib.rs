@@ -7,4 +7,5 @@
 pub mod bitmap;
 pub mod error;
 pub mod interrupt;
+pub mod lexical;
 pub mod storage;
