@@ -1,0 +1,295 @@
+//! Texts in, ids and scores out: an updatable BM25 index without documents.
+//!
+//! Each call of `add` seals a block, an immutable inverted index with rows ascending by id; small blocks are merged.
+//! Statistics are taken over the live rows of all blocks, so results equal those of an index built at once.
+
+use std::sync::Arc;
+
+use ragstone_kernels::top::{Scored, Top};
+use serde::{Deserialize, Serialize};
+
+use super::analyzer::Analyzer;
+use super::corrections::Corrections;
+use super::merge::{DROPPED, merge};
+use super::reader::Lexical;
+use super::score::{Bm25, WeightedTerm, average_length, idf};
+use super::writer::LexicalWriter;
+use crate::bitmap::Bitmap;
+use crate::error::{Error, Result};
+use crate::interrupt::{Interrupt, Never};
+use crate::storage::Storage;
+use crate::storage::frame::{Column, Frame, FrameWriter, Kind, Verify};
+use crate::storage::memory::Memory;
+
+/// Most results of one call: what is above is a mistake, not a wish.
+const RESULTS_MAX: usize = 1 << 28;
+
+/// A BM25 index over texts with numeric ids.
+#[derive(Debug)]
+pub struct LexicalIndex {
+    analyzer: Analyzer,
+    bm25: Bm25,
+    blocks: Vec<Block>,
+    next_id: i64,
+}
+
+#[derive(Debug)]
+struct Block {
+    lexical: Lexical,
+    /// Id of each row, ascending.
+    ids: Column<i64>,
+    live: Bitmap,
+    corrections: Corrections,
+}
+
+/// Section `index.head`, as JSON.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Head {
+    language: String,
+    analyzer: String,
+    k1: f64,
+    b: f64,
+    next_id: i64,
+}
+
+impl LexicalIndex {
+    /// An index without rows.
+    pub fn new(language: &str, bm25: Bm25) -> Result<Self> {
+        bm25.check()?;
+        Ok(Self { analyzer: Analyzer::new(language)?, bm25, blocks: Vec::new(), next_id: 0 })
+    }
+
+    /// Number of live rows.
+    pub fn len(&self) -> usize {
+        self.blocks.iter().map(|block| block.live_rows() as usize).sum()
+    }
+
+    /// Whether no row is live.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The analyzer of texts and queries.
+    pub fn analyzer(&self) -> &Analyzer {
+        &self.analyzer
+    }
+
+    /// Adds texts, replacing those whose ids exist, and tells their ids: the given ones, or the next free ones.
+    pub fn add(&mut self, texts: &[&str], ids: Option<&[i64]>) -> Result<Vec<i64>> {
+        let ids = self.ids_for(texts.len(), ids)?;
+        let mut order: Vec<usize> = (0..ids.len()).collect();
+        order.sort_unstable_by_key(|&at| ids[at]);
+        if let Some(pair) = order.windows(2).find(|pair| ids[pair[0]] == ids[pair[1]]) {
+            return Err(Error::invalid(format!("id {} was given twice in one call", ids[pair[0]])));
+        }
+        let Some(&greatest) = order.last().map(|&at| &ids[at]) else { return Ok(ids) };
+        let next_id = greatest.checked_add(1).ok_or_else(|| Error::invalid(format!("id {greatest} is too great")))?;
+        let mut writer = LexicalWriter::new();
+        for (row, &at) in order.iter().enumerate() {
+            writer.add_row(&self.analyzer, row as u32, &[texts[at]])?;
+        }
+        let sorted: Vec<i64> = order.iter().map(|&at| ids[at]).collect();
+        let block = Block::build(&sorted, |frame| writer.finish(frame))?;
+        self.remove(&ids)?;
+        self.blocks.push(block);
+        self.next_id = self.next_id.max(next_id);
+        self.settle()?;
+        Ok(ids)
+    }
+
+    /// Removes the texts with these ids and tells how many there were. One call with many ids is much quicker than
+    /// many calls: each reads the postings of the blocks concerned once.
+    pub fn remove(&mut self, ids: &[i64]) -> Result<usize> {
+        let mut changes = Vec::new();
+        for block in &self.blocks {
+            let mut gone = Bitmap::empty(block.lexical.rows());
+            for row in ids.iter().filter_map(|id| block.ids.binary_search(id).ok()) {
+                if block.live.contains(row as u32) {
+                    gone.insert(row as u32);
+                }
+            }
+            let corrections =
+                if gone.is_empty() { Corrections::default() } else { Corrections::of_rows(&block.lexical, &gone)? };
+            changes.push((gone, corrections));
+        }
+        // Nothing is changed before everything that can fail is done.
+        let mut count = 0;
+        for (block, (gone, corrections)) in self.blocks.iter_mut().zip(changes) {
+            count += gone.count() as usize;
+            block.live.subtract(&gone);
+            block.corrections.merge(&corrections);
+        }
+        self.blocks.retain(|block| block.live_rows() > 0);
+        Ok(count)
+    }
+
+    /// The best `top_k` rows for each query: ids and scores, row after row of a matrix queries × `top_k`, filled up
+    /// with -1 and negative infinity. Order: score descending, then id ascending.
+    pub fn search(&self, queries: &[&str], top_k: usize, interrupt: &dyn Interrupt) -> Result<(Vec<i64>, Vec<f32>)> {
+        let size = queries.len().checked_mul(top_k).filter(|&size| size <= RESULTS_MAX);
+        let size = size.ok_or_else(|| Error::invalid(format!("top_k of {top_k} is too great: use less")))?;
+        let (mut ids, mut scores) = (vec![-1; size], vec![f32::NEG_INFINITY; size]);
+        for (query, text) in queries.iter().enumerate() {
+            let terms = self.weights(text)?;
+            for (at, (id, score)) in self.best(&terms, top_k, interrupt)?.into_iter().enumerate() {
+                ids[query * top_k + at] = id;
+                scores[query * top_k + at] = score;
+            }
+        }
+        Ok((ids, scores))
+    }
+
+    /// Writes the live rows to a new file `name` and makes it durable.
+    pub fn save(&self, storage: &dyn Storage, name: &str) -> Result<()> {
+        let (ids, maps) = merged_order(&self.blocks);
+        let inputs: Vec<&Lexical> = self.blocks.iter().map(|block| &block.lexical).collect();
+        let mut frame = FrameWriter::create(storage, name, Kind::LexicalIndex)?;
+        let head = Head {
+            language: self.analyzer.language().to_owned(),
+            analyzer: self.analyzer.fingerprint(),
+            k1: self.bm25.k1,
+            b: self.bm25.b,
+            next_id: self.next_id,
+        };
+        let head = serde_json::to_vec(&head).expect("plain fields become JSON");
+        frame.section("index.head", &head)?;
+        frame.section("index.ids", &ids)?;
+        merge(&inputs, &maps, ids.len() as u32, &mut frame, &Never)?;
+        frame.finish()?;
+        storage.sync_directory().map_err(Error::io("sync the directory"))
+    }
+
+    /// Opens a saved index; its postings are read from the mapped file.
+    pub fn open(storage: &dyn Storage, name: &str) -> Result<Self> {
+        let frame = Frame::open(storage, name, Kind::LexicalIndex, Verify::Auto)?;
+        let head: Head = serde_json::from_slice(frame.checked("index.head")?)
+            .map_err(|error| frame.corrupt_section("index.head", &error.to_string()))?;
+        let bm25 = Bm25 { k1: head.k1, b: head.b };
+        bm25.check().map_err(|error| frame.corrupt_section("index.head", &error.to_string()))?;
+        let analyzer = Analyzer::new(&head.language).ok();
+        let analyzer = analyzer.filter(|analyzer| analyzer.fingerprint() == head.analyzer).ok_or_else(|| {
+            let message = format!("its texts were analysed by {:?}: rebuild the index", head.analyzer);
+            Error::Incompatible { file: name.to_owned(), message }
+        })?;
+        let block = Block::open(&frame)?;
+        let next_id = block.ids.last().map_or(0, |&last| last.saturating_add(1)).max(head.next_id);
+        let blocks = if block.lexical.rows() == 0 { Vec::new() } else { vec![block] };
+        Ok(Self { analyzer, bm25, blocks, next_id })
+    }
+
+    fn ids_for(&self, count: usize, ids: Option<&[i64]>) -> Result<Vec<i64>> {
+        let Some(ids) = ids else {
+            let end = i64::try_from(count).ok().and_then(|count| self.next_id.checked_add(count));
+            let end = end.ok_or_else(|| Error::invalid("no ids are left"))?;
+            return Ok((self.next_id..end).collect());
+        };
+        if ids.len() != count {
+            return Err(Error::invalid(format!("{count} texts came with {} ids", ids.len())));
+        }
+        match ids.iter().find(|&&id| id < 0) {
+            Some(id) => Err(Error::invalid(format!("ids must not be negative, got {id}"))),
+            None => Ok(ids.to_vec()),
+        }
+    }
+
+    /// The terms of a query that occur in live rows, sorted, with their weights.
+    fn weights(&self, text: &str) -> Result<Vec<WeightedTerm>> {
+        let mut failure = None;
+        let mut frequency = |term: &str| {
+            let all = self.blocks.iter().try_fold(0u64, |sum, block| Ok(sum + u64::from(block.frequency(term)?)));
+            all.unwrap_or_else(|error| {
+                failure = Some(error);
+                0
+            })
+        };
+        let frequencies = std::cell::RefCell::new(&mut frequency);
+        let query = self.analyzer.query(text, &|term| frequencies.borrow_mut()(term) > 0);
+        let rows = self.len() as u64;
+        let mut terms = Vec::with_capacity(query.len());
+        for asked in query {
+            let df = frequencies.borrow_mut()(&asked.term);
+            if df > 0 {
+                terms.push(WeightedTerm { weight: f64::from(asked.count) * idf(rows, df), term: asked.term });
+            }
+        }
+        failure.map_or(Ok(terms), Err)
+    }
+
+    fn best(&self, terms: &[WeightedTerm], top_k: usize, interrupt: &dyn Interrupt) -> Result<Vec<(i64, f32)>> {
+        let total = self.blocks.iter().map(|block| block.lexical.total_length() - block.corrections.total_length());
+        let average = average_length(total.sum(), self.len() as u64);
+        let mut best = Vec::new();
+        for block in &self.blocks {
+            let mut top = Top::new(top_k);
+            let live = (block.corrections.rows() > 0).then_some(&block.live);
+            block.lexical.search(terms, average, self.bm25, live, 0, &mut top, interrupt)?;
+            best.extend(top.into_sorted().iter().map(|&Scored { score, row }| (block.ids[row as usize], score)));
+        }
+        best.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        best.truncate(top_k);
+        Ok(best)
+    }
+
+    /// Merges the last blocks while the last is at least half as large as the one before: few blocks, and each row
+    /// merged a logarithmic number of times.
+    fn settle(&mut self) -> Result<()> {
+        while let [.., before, last] = self.blocks.as_slice()
+            && last.live_rows() >= before.live_rows() / 2
+        {
+            let from = self.blocks.len() - 2;
+            let (ids, maps) = merged_order(&self.blocks[from..]);
+            let inputs = [&before.lexical, &last.lexical];
+            let block = Block::build(&ids, |frame| merge(&inputs, &maps, ids.len() as u32, frame, &Never))?;
+            self.blocks.truncate(from);
+            self.blocks.push(block);
+        }
+        Ok(())
+    }
+}
+
+impl Block {
+    /// Builds a block in memory by what `write` adds to its file.
+    fn build(ids: &[i64], write: impl FnOnce(&mut FrameWriter) -> Result<()>) -> Result<Self> {
+        let memory = Memory::default();
+        let mut frame = FrameWriter::create(&memory, "block", Kind::LexicalIndex)?;
+        frame.section("index.ids", ids)?;
+        write(&mut frame)?;
+        frame.finish()?;
+        Self::open(&Frame::open(&memory, "block", Kind::LexicalIndex, Verify::Structure)?)
+    }
+
+    fn open(frame: &Arc<Frame>) -> Result<Self> {
+        let lexical = Lexical::open(frame)?;
+        let ids = frame.column_of::<i64>("index.ids", lexical.rows() as usize)?;
+        if !ids.is_sorted_by(|a, b| a < b) || ids.first().is_some_and(|&first| first < 0) {
+            return Err(frame.corrupt_section("index.ids", "its ids are out of order"));
+        }
+        let live = Bitmap::full(lexical.rows());
+        Ok(Self { lexical, ids, live, corrections: Corrections::default() })
+    }
+
+    fn live_rows(&self) -> u32 {
+        self.lexical.rows() - self.corrections.rows()
+    }
+
+    fn frequency(&self, term: &str) -> Result<u32> {
+        let id = self.lexical.term(term)?;
+        Ok(id.map_or(0, |id| self.corrections.document_frequency_live(&self.lexical, id)))
+    }
+}
+
+/// The live ids of some blocks in order, and for each block the place of each of its rows among them.
+fn merged_order(blocks: &[Block]) -> (Vec<i64>, Vec<Vec<u32>>) {
+    let mut maps: Vec<Vec<u32>> = blocks.iter().map(|block| vec![DROPPED; block.ids.len()]).collect();
+    // An id is live in one block at most.
+    let rows = |(at, block): (usize, &Block)| {
+        block.live.iter().map(move |row| (block.ids[row as usize], at, row as usize)).collect::<Vec<_>>()
+    };
+    let mut order: Vec<(i64, usize, usize)> = blocks.iter().enumerate().flat_map(rows).collect();
+    order.sort_unstable();
+    for (new, &(_, at, row)) in order.iter().enumerate() {
+        maps[at][row] = new as u32;
+    }
+    (order.into_iter().map(|(id, ..)| id).collect(), maps)
+}

@@ -1,0 +1,32 @@
+//! Words to rows: BM25 over an inverted index whose results do not depend on how rows are spread over segments.
+//!
+//! Text → [`Analyzer`] → [`RowTerms`] → [`LexicalWriter`] → sections `lex.*` of a file → [`Lexical`] → search.
+//! [`Corrections`] take deleted rows out of the statistics, [`merge`] joins inverted indexes, and [`LexicalIndex`] is
+//! the whole of it without documents. `FORMAT-lexical.md` beside this file has the sections byte by byte.
+
+mod analyzer;
+mod corrections;
+mod encode;
+mod fold;
+mod index;
+mod merge;
+mod reader;
+mod score;
+mod split;
+mod stem;
+mod stopwords;
+mod terms;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use analyzer::{Analyzer, QueryTerm, Token};
+pub use corrections::Corrections;
+pub use encode::WINDOW;
+pub use index::LexicalIndex;
+pub use merge::{DROPPED, merge};
+pub use reader::{Lexical, TermId, Terms};
+pub use score::{Bm25, TermScore, WeightedTerm, average_length, idf};
+pub use terms::{RowTerms, analyze_row};
+pub use writer::LexicalWriter;
