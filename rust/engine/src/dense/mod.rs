@@ -118,7 +118,7 @@ fn check_dimension(dimension: usize) -> Result<()> {
     Err(Error::invalid(format!("dimension is {dimension}: it must be from 1 to {DIMENSION_MAX}")))
 }
 
-fn active_kernels() -> Result<&'static Kernels> {
+pub(crate) fn active_kernels() -> Result<&'static Kernels> {
     dispatch::active().map_err(|unknown| Error::invalid(unknown.to_string()))
 }
 
