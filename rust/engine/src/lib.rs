@@ -7,4 +7,5 @@
 pub mod bitmap;
 pub mod error;
 pub mod interrupt;
+pub mod routing;
 pub mod storage;
