@@ -111,7 +111,7 @@ def test_equal_to_trec_eval_on_random_runs() -> None:
     rng = random.Random(1)
     for _ in range(300):
         documents = [f"d{number}" for number in range(rng.randint(1, 40))]
-        judged = {document: rng.choice([-1, 0, 0, 1, 2, 3]) for document in documents if rng.random() < 0.5} or {"d0": 1}
+        judged = {document: rng.choice([0, 0, 1, 2, 3]) for document in documents if rng.random() < 0.5} or {"d0": 1}
         score = rng.choice([lambda: float(rng.randint(0, 4)), rng.random, lambda: 1.0 + rng.random() * 1e-6])
         run = {"q": {document: score() for document in documents if rng.random() < 0.8} or {"d0": 1.0}}
         theirs = pytrec_eval.RelevanceEvaluator({"q": judged}, {"ndcg_cut", "ndcg", "map", "recip_rank", "P", "recall", "success"}).evaluate(run)["q"]

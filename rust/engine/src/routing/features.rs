@@ -14,7 +14,8 @@ pub const MAX_BYTES: usize = 2048;
 pub(super) const VERSION: u32 = 1;
 
 /// Features of shape, which stand after the rules of the rule book.
-pub(super) const SHAPES: &[&str] = &["shape.keywords", "shape.single", "given.colon", "given.quote", "given.block", "arithmetic.digits"];
+pub(super) const SHAPES: &[&str] =
+    &["shape.keywords", "shape.single", "given.colon", "given.quote", "given.block", "arithmetic.digits"];
 
 /// One feature of a query; `start` and `end` are byte offsets into it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -207,7 +208,8 @@ fn without_politeness<'a>(mut tokens: &'a [Token], book: &Book) -> &'a [Token] {
     let same = |tokens: &[Token], phrase: &[u64]| tokens.iter().map(|token| token.hash).eq(phrase.iter().copied());
     // Each round drops a word, and one is always left; the bound keeps `please please …` linear.
     for _ in 0..8 {
-        let head = book.heads.iter().find(|phrase| tokens.len() > phrase.len() && same(&tokens[..phrase.len()], phrase));
+        let head =
+            book.heads.iter().find(|phrase| tokens.len() > phrase.len() && same(&tokens[..phrase.len()], phrase));
         let Some(phrase) = head else { break };
         tokens = &tokens[phrase.len()..];
     }

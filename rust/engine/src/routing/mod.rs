@@ -11,3 +11,6 @@ pub mod rules;
 
 pub use features::{Feature, features};
 pub use router::{Path, Reason, Routed, Router};
+
+#[cfg(test)]
+mod tests;

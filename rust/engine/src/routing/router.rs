@@ -125,7 +125,8 @@ impl Router {
         if rest != Pair::default() {
             reasons.push(reason(0, 0, rest, "rest"));
         }
-        reasons.sort_by(|a, b| strength(b).total_cmp(&strength(a)).then(a.start.cmp(&b.start)).then(a.rule.cmp(b.rule)));
+        reasons
+            .sort_by(|a, b| strength(b).total_cmp(&strength(a)).then(a.start.cmp(&b.start)).then(a.rule.cmp(b.rule)));
         reasons
     }
 }

@@ -11,7 +11,10 @@ use std::sync::OnceLock;
 
 /// Word classes: name, then words, case-folded and without apostrophes. `NUM` and `IDENT` also match by shape.
 const CLASSES: &[(&str, &str)] = &[
-    ("NUM", "one two three four five six seven eight nine ten twelve fifteen twenty thirty fifty hundred single couple"),
+    (
+        "NUM",
+        "one two three four five six seven eight nine ten twelve fifteen twenty thirty fifty hundred single couple",
+    ),
     ("IDENT", ""),
     ("WRITE", "write compose draft pen author craft rhyme"),
     ("MAKE", "create generate produce make prepare design devise develop build invent give provide narrate brainstorm"),
@@ -61,14 +64,21 @@ const CLASSES: &[(&str, &str)] = &[
     ("TABLE", "table tabular spreadsheet columns grid"),
     ("BULLET", "bullet bullets bulleted numbered checklist outline hierarchical"),
     ("BULLETS", "bullets points items list lists form outline"),
-    ("UNIT", "word words sentence sentences paragraph paragraphs line lines character characters stanza stanzas syllables"),
+    (
+        "UNIT",
+        "word words sentence sentences paragraph paragraphs line lines character characters stanza stanzas syllables \
+         bullets bullet pages verses section sections phrases letters",
+    ),
     ("LIMIT", "exactly least most under fewer less within maximum minimum max only over max around approximately"),
     (
         "TONE",
         "formal informal casual friendly polite professional humorous funny sarcastic witty playful enthusiastic \
          empathetic warm serious poetic persuasive concise dramatic romantic scary upbeat cheerful neutral angry \
          whimsical sympathetic conversational quirky heartfelt satirical optimistic pessimistic diplomatic catchy \
-         inspirational motivational sincere rude sassy melancholic lighthearted",
+         inspirational motivational sincere rude sassy melancholic lighthearted formally informally casually politely \
+         professionally humorously sarcastically enthusiastically warmly concisely briefly cheerfully kindly patient \
+         confident calm excited sarcasm humor humour curt blunt courteous respectful colloquial rhyming spooky silly \
+         hilarious tactful energetic terse snarky",
     ),
     ("STYLE", "style tone voice manner register diction wording slang accent persona character dialect"),
     ("BRAND", "brand house company corporate editorial our"),
@@ -108,11 +118,12 @@ const CLASSES: &[(&str, &str)] = &[
     ("ABOUT", "about on regarding for concerning describing explaining"),
     (
         "ACTION",
-        "cancel reset delete close activate deactivate block unblock order buy refund track transfer send book schedule \
+        "cancel freeze skip wake lock unlock redeem renew reschedule upload save put reset delete close activate deactivate block unblock order buy refund track transfer send book schedule \
          remind reorder pay upgrade downgrade subscribe unsubscribe submit play pause turn switch add remove update \
          change edit open set call log register file report return exchange check see",
     ),
     ("MY", "my mine"),
+    ("PRONOUN", "i im ive me we us it lets lol ok okay yes no"),
     (
         "ACCOUNT",
         "account order orders subscription password card payment invoice booking reservation address profile ticket \
@@ -131,8 +142,14 @@ const CLASSES: &[(&str, &str)] = &[
          simplify factor evaluate sum add subtract divide percent",
     ),
     ("YOU", "you your yourself"),
-    ("OPINION", "think like feel believe favorite favourite opinion prefer love hate dream opinions feelings recommend"),
-    ("RESPOND", "respond reply answer answers response responses output return replies answering responding speak talk"),
+    (
+        "OPINION",
+        "think like feel believe favorite favourite opinion prefer love hate dream opinions feelings recommend",
+    ),
+    (
+        "RESPOND",
+        "respond reply answer answers response responses output return replies answering responding speak talk",
+    ),
     ("WITH", "with in using as by only into"),
     ("INCLUDE", "include contain mention use avoid end begin start finish repeat wrap mark highlight exclude omit"),
     ("KEYWORD", "keyword keywords phrase word words letter comma commas title sections section postscript placeholder"),
@@ -171,14 +188,14 @@ const RULES: &[(&str, &str)] = &[
     ),
     (
         "format.list",
-        "BULLET list|points|point|format|form|outline|structure|lists; WITH ~3 bullets|bulleted|numbered|bullet; \
+        "BULLET list|points|point|format|form|outline|structure|lists; WITH ~3 bullets|bulleted|numbered; \
          WITH a|an list ~1 format|form; list format|form; bullets only; comma separated; separated by|with; separate ~4 comma",
     ),
     (
         "format.length",
-        "LIMIT ~2 NUM UNIT; LIMIT ~1 NUM ~1 UNIT; WITH NUM ~1 UNIT; NUM UNIT LIMIT; NUM UNIT; NUM or more|fewer|less UNIT; \
+        "LIMIT ~2 NUM UNIT; LIMIT ~2 NUM ~1 bullets|points|items|steps; LIMIT ~1 NUM ~1 UNIT; WITH NUM ~1 UNIT; NUM UNIT LIMIT; NUM UNIT; NUM or more|fewer|less UNIT; \
          NUM to|and NUM UNIT; WITH one|a|single UNIT; word limit|count; no more|longer|less than; \
-         WITH just|only NUM UNIT",
+         WITH just|only NUM UNIT; NUM UNIT RESPOND; keep ~3 short|brief|concise; short|brief RESPOND; WITH a nutshell; be brief|concise|short",
     ),
     (
         "format.constraint",
@@ -187,15 +204,18 @@ const RULES: &[(&str, &str)] = &[
          INCLUDE ~1 the word|words|phrase|letter; your|the|entire|whole response|answer|output|reply ~1 should|must; \
          all lowercase|caps|capital; without using; each|every sentence|line|paragraph|word; use only; only use",
     ),
-    ("format.labels", "CLASSIFY ~6 EITHER; LABEL EITHER LABEL; LABEL LABEL EITHER LABEL; as LABEL|either|one; into ~4 categories|classes|groups"),
-    ("format.only", "RESPOND only|just; only ~1 RESPOND; just the|give ~2 answer|number|code|label; nothing else; no explanation; only output"),
     (
-        "format.cite",
-        "WITH apa|mla|chicago|bibtex|harvard; apa|mla|chicago|harvard style|format; format ~3 as",
+        "format.labels",
+        "CLASSIFY ~6 EITHER; LABEL EITHER LABEL; LABEL LABEL EITHER LABEL; as LABEL|either|one; into ~4 categories|classes|groups",
     ),
     (
+        "format.only",
+        "RESPOND only|just; only ~1 RESPOND; RESPOND with ~4 only; RESPOND ~5 nothing; only with; just the|give ~2 answer|number|code|label; nothing else; no explanation; only output",
+    ),
+    ("format.cite", "WITH apa|mla|chicago|bibtex|harvard; apa|mla|chicago|harvard style|format; format ~3 as"),
+    (
         "style.like",
-        "WITH ~1 the style|manner|voice|tone|spirit|words of; write|written|sound|sounds|speak|talk|rewrite|respond|answer|reply ~3 like; \
+        "WITH ~1 the style|manner|voice|tone|spirit|words of; write|written|sound|sounds|speak|talk|rewrite|respond|answer|reply|tell|say|told|describe|explain ~4 like; as ~4 would; the way ~4 would|writes|speaks|talks; \
          WITH ~4 STYLE of; as if ~2 you|it|were|written; as though; in the style; mimic|imitate|emulate; adopt ~4 STYLE",
     ),
     (
@@ -205,16 +225,22 @@ const RULES: &[(&str, &str)] = &[
     ),
     (
         "style.tone",
-        "WITH a|an|more|the ~1 TONE; TONE STYLE; TONE and TONE; make ~4 TONE; more|less|sound|sounds|very TONE; \
+        "WITH a|an|more|the ~1 TONE; TONE STYLE; TONE and TONE; make ~4 TONE; be|stay|remain|being ~2 TONE; RESPOND ~1 TONE; WITH ~2 TONE tone|way|manner|language|words|style; more|less|sound|sounds|very TONE; \
          WITH TONE STYLE; TONE CREATIVE|DOCUMENT; STYLE should ~1 be; WRITE a|an TONE; WITH humor|sarcasm|wit|enthusiasm|empathy",
     ),
-    ("persona", "ACT as|like|you|that|the; ACT ~2 ROLE; you are a|an|now; as a|an ROLE; from ~2 perspective|viewpoint; as if you were; you as ~1 ROLE; i want you to; in ~2 persona|character; be a|an|my ROLE"),
+    (
+        "persona",
+        "ACT as|like|you|that|the; ACT ~2 ROLE; you are a|an|now; as a|an ROLE; from ~2 perspective|viewpoint; as if you were; you as ~1 ROLE; play the|a role|part; how would ~3 ROLE; what would ~3 ROLE; WH would you ~6 as a|an; pretend that|you|to; if you were; i want you to; in ~2 persona|character; be a|an|my ROLE",
+    ),
     (
         "audience",
-        "for|to LAY; to|for a|an|my|the ~2 LAY; like im|i|am five; eli5; NUM YEARS old; laymans|layman|simple|plain|everyday terms|language|english|words; \
+        "for|to ~2 LAY; to|for a|an|my|the ~2 LAY; like im|i|am five; eli5; NUM YEARS old; laymans|layman|simple|simpler|plain|everyday|easy|nontechnical terms|language|english|words; \
          like|to a|an ~2 LAY; to ~2 audience|grader; for ~2 audience|readers|grader; explain like; to someone who",
     ),
-    ("genre.creative", "WRITE ~5 CREATIVE; MAKE ~4 CREATIVE; tell ~3 joke|story|tale|riddle; CREATIVE ABOUT; a|an CREATIVE; into|as a|an ~2 CREATIVE; sing|rap|rhyme|narrate; in CREATIVE"),
+    (
+        "genre.creative",
+        "WRITE ~5 CREATIVE; MAKE ~4 CREATIVE; tell ~3 joke|story|tale|riddle; CREATIVE ABOUT; a|an CREATIVE; into|as a|an ~2 CREATIVE; sing|rap|rhyme|narrate; in CREATIVE",
+    ),
     (
         "genre.document",
         "WRITE ~5 DOCUMENT; MAKE ~4 DOCUMENT; DOCUMENT to|from|announcing|promoting|inviting|apologizing|thanking|asking; DOCUMENT ABOUT; \
@@ -228,33 +254,75 @@ const RULES: &[(&str, &str)] = &[
          turn|change|convert|put THIS ~8 into|to; fix ~3 grammar|spelling|typos|punctuation; improve THIS ~2 TEXT|wording|writing; \
          fill in; complete THIS|GIVEN|the; continue THIS|the ~1 story|sentence|text|poem; WRITE it as; say it|this|that in|as|like",
     ),
-    ("transform.translate", "^TRANSLATE; TRANSLATE THIS|GIVEN|it|into|to|from; TRANSLATE ~6 LANGUAGE; to|into|in LANGUAGE; how ~1 say ~6 in LANGUAGE"),
-    ("transform.summarise", "^SUMMARISE; SUMMARISE THIS|GIVEN|it; SUMMARISE ~3 TEXT; write|give|provide|make|create ~4 summary; tldr; main ~1 points|takeaways ~3 TEXT; key takeaways"),
+    (
+        "transform.translate",
+        "^TRANSLATE; TRANSLATE THIS|GIVEN|it|into|to|from; TRANSLATE ~6 LANGUAGE; to|into|in LANGUAGE; how ~1 say ~6 in LANGUAGE",
+    ),
+    (
+        "transform.summarise",
+        "^SUMMARISE; SUMMARISE THIS|GIVEN|it; SUMMARISE ~3 TEXT; write|give|provide|make|create ~4 summary; tldr; main ~1 points|takeaways ~3 TEXT; key takeaways",
+    ),
     (
         "classify",
         "^CLASSIFY; CLASSIFY THIS|GIVEN|each|whether|as|into; CLASSIFY ~3 TEXT; is|are this|these|that ~3 TEXT ~4 LABEL; \
          whether ~8 LABEL; FIND whether|if; FIND which ~4 EITHER; is THIS TEXT; TEXT is|are ~2 LABEL; into ~4 categories|classes|groups|buckets; \
          sentiment of; which category|label|class|topic|intent; true or false; odd one out; FIND ~3 category|topic|sentiment|intent|label",
     ),
-    ("extract", "^EXTRACT; EXTRACT ~5 from; EXTRACT all|the|every|any|names|dates; FIND ~6 from|in THIS|GIVEN ~2 TEXT; from THIS|GIVEN ~2 TEXT; named entities; all ~4 mentioned"),
-    ("given.text", "THIS ~1 TEXT; GIVEN TEXT|items|words|list|code|data|information|sentence; THIS GIVEN; the TEXT GIVEN; GIVEN a|an|the|this; TEXT GIVEN"),
-    ("question.wh", "WH AUX; ^WH; in|at|to|from|for|of which|what|whom; how many|much|long|old|far|often|big|tall; WH to; what|which ~1 MATTER"),
+    (
+        "extract",
+        "^EXTRACT; EXTRACT ~5 from; EXTRACT all|the|every|any|names|dates; FIND ~6 from|in THIS|GIVEN ~2 TEXT; from THIS|GIVEN ~2 TEXT; named entities; all ~4 mentioned",
+    ),
+    (
+        "given.text",
+        "THIS ~1 TEXT; GIVEN TEXT|items|words|list|code|data|information|sentence; THIS GIVEN; the TEXT GIVEN; GIVEN a|an|the|this; TEXT GIVEN",
+    ),
+    (
+        "question.wh",
+        "WH AUX; ^WH; in|at|to|from|for|of which|what|whom; how many|much|long|old|far|often|big|tall; WH to; what|which ~1 MATTER",
+    ),
     ("question.yes", "^AUX; ^AUX the|a|there|it|i|we"),
-    ("question.embedded", "tell me|us WH|about; know|wondering|wonder|understand|sure|explain|find|see|describe|show|out WH|if; question about; looking for; want to know; information about|on"),
-    ("question.guide", "WH ~2 our|the|your ~3 guide|guidelines|manual|handbook|policy ~2 SAY|AUX; guide|guidelines|manual|handbook|policy SAY; according to; WH ~6 SAY about"),
-    ("imperative.tell", "^TELL; ^TELL the|how|why|what|me|some|all|NUM|MATTER; ^TELL ~3 MATTER|between; ^MAKE ~3 list|overview|examples|explanation of; top NUM; pros and cons"),
+    (
+        "question.embedded",
+        "tell me|us WH|about; know|wondering|wonder|understand|sure|explain|find|see|describe|show|out WH|if; question about; looking for; want to know; information about|on",
+    ),
+    (
+        "question.guide",
+        "WH ~2 our|the|your ~3 guide|guidelines|manual|handbook|policy ~2 SAY|AUX; guide|guidelines|manual|handbook|policy SAY; according to; WH ~6 SAY about",
+    ),
+    (
+        "imperative.tell",
+        "^TELL; ^TELL the|how|why|what|me|some|all|NUM|MATTER; ^TELL ~3 MATTER|between; ^MAKE ~3 list|overview|examples|explanation of; ^WRITE down|out the; top NUM; pros and cons",
+    ),
     ("matter.noun", "MATTER of|for|between|in|behind; the MATTER; our|the ~2 MATTER"),
-    ("matter.ours", "our|your|the|company ~2 policy|policies|prices|pricing|plan|warranty|handbook|procedure|process|sla|fees|hours"),
+    (
+        "matter.ours",
+        "our|your|the|company ~2 policy|policies|prices|pricing|plan|warranty|handbook|procedure|process|sla|fees|hours",
+    ),
     ("write.about", "WRITE ~6 ABOUT; CREATIVE|DOCUMENT ABOUT"),
     (
         "action.account",
-        "ACTION MY; ^ACTION MY|this|the|a|an|all; ACTION ~2 ACCOUNT; i want|need|wanna|have|like|would ~3 ACTION; help ~2 ACTION; MY ACCOUNT; want to ACTION; ^ACTION",
+        "ACTION MY; ^ACTION MY|this|the|a|an|all; ACTION ~2 ACCOUNT; i want|need|wanna|have|like|would ~3 ACTION; help ~2 ACTION; MY ACCOUNT; want to ACTION; ^ACTION IDENT|NUM|off|on|up",
     ),
-    ("action.howto", "WH ~4 ACTION; how do|to|can|should i|we|you; steps to; instructions to|for|on; the way to; possible to; where ~3 ACTION"),
-    ("chat.greeting", "^GREET; how are|r you|u|things; good morning|evening|night|afternoon|day; nice to meet; whats up; who are you; are you ~2 human|robot|bot|real|ai|there; thank you; i love|hate you; well done|said; see you"),
-    ("chat.opinion", "do|did|would you OPINION; your OPINION; what ~3 you OPINION; have you ever; how ~3 you feel|think; are you OPINION|happy|sad|ok; can you feel; should i|we"),
-    ("code", "CODE function|code|script|program|class|query|list|method; WRITE ~4 CODE; MAKE ~4 CODE; CODE to|that|for|in; in CODE; debug|refactor|compile|fix THIS ~2 CODE; unit tests|test"),
-    ("arithmetic", "NUM MATH ~1 NUM; ^MATH; MATH ~4 NUM; what is|s NUM NUM|MATH; square|cube root; how many ~12 left|remain|altogether|total; NUM percent of; whats NUM; NUM NUM equals"),
+    (
+        "action.howto",
+        "WH ~4 ACTION; how do|to|can|should i|we|you; steps to; instructions to|for|on; the way to; possible to; where ~3 ACTION",
+    ),
+    (
+        "chat.greeting",
+        "^GREET; how are|r you|u|things; how is|was your|it; never mind; forget it|that; go on; good morning|evening|night|afternoon|day; nice to meet; whats up; who are you; are you ~2 human|robot|bot|real|ai|there; thank you; i love|hate you; well done|said; see you",
+    ),
+    (
+        "chat.opinion",
+        "do|did|would you OPINION; your OPINION; what ~3 you OPINION; have you ever; how ~3 you feel|think; are you OPINION|happy|sad|ok; can you feel; should i|we",
+    ),
+    (
+        "code",
+        "CODE function|code|script|program|class|query|list|method; WRITE ~4 CODE; MAKE ~4 CODE; CODE to|that|for|in; in CODE; debug|refactor|compile|fix THIS ~2 CODE; unit tests|test",
+    ),
+    (
+        "arithmetic",
+        "NUM MATH ~1 NUM; ^MATH; MATH ~4 NUM; what is|s NUM NUM|MATH; square|cube root; how many ~12 left|remain|altogether|total; NUM ~8 NUM ~12 how many|far|much|long|fast|old; NUM percent of; whats NUM; NUM NUM equals",
+    ),
     ("identifier", "IDENT"),
     ("entity.year", "in|since|during|by|from|of YEAR4"),
     ("alternatives", "EITHER; which is|are|of|one ~12 EITHER"),
@@ -262,16 +330,72 @@ const RULES: &[(&str, &str)] = &[
 
 /// Leading words that ask nicely and demand nothing; stripped, so that politeness cannot change a decision.
 const POLITE_HEADS: &[&str] = &[
-    "please", "pls", "plz", "kindly", "hey", "hi", "hello", "ok", "okay", "so", "well", "dear assistant", "hi there", "hello there",
-    "could you", "can you", "would you", "will you", "could u", "can u", "would you mind", "i want you to", "i need you to",
-    "i would like you to", "id like you to", "i was wondering if you could", "help me", "would you be able to", "are you able to",
-    "be so kind as to", "if you dont mind", "quick question", "excuse me", "sorry", "good morning", "good afternoon",
-    "is it possible to", "may i ask", "can i ask", "could i ask", "do you know", "could you tell me", "can you tell me", "please tell me",
-    "i want to know", "i would like to know", "id like to know", "i need to know", "go ahead and", "just", "now",
+    "please",
+    "pls",
+    "plz",
+    "kindly",
+    "hey",
+    "hi",
+    "hello",
+    "ok",
+    "okay",
+    "so",
+    "well",
+    "dear assistant",
+    "hi there",
+    "hello there",
+    "could you",
+    "can you",
+    "would you",
+    "will you",
+    "could u",
+    "can u",
+    "would you mind",
+    "i want you to",
+    "i need you to",
+    "i would like you to",
+    "id like you to",
+    "i was wondering if you could",
+    "help me",
+    "would you be able to",
+    "are you able to",
+    "be so kind as to",
+    "if you dont mind",
+    "quick question",
+    "excuse me",
+    "sorry",
+    "good morning",
+    "good afternoon",
+    "is it possible to",
+    "may i ask",
+    "can i ask",
+    "could i ask",
+    "do you know",
+    "could you tell me",
+    "can you tell me",
+    "please tell me",
+    "i want to know",
+    "i would like to know",
+    "id like to know",
+    "i need to know",
+    "go ahead and",
+    "just",
+    "now",
 ];
 
 /// Trailing words of the same kind.
-const POLITE_TAILS: &[&str] = &["please", "pls", "plz", "thanks", "thank you", "thx", "thanks a lot", "thank you very much", "thanks in advance", "many thanks"];
+const POLITE_TAILS: &[&str] = &[
+    "please",
+    "pls",
+    "plz",
+    "thanks",
+    "thank you",
+    "thx",
+    "thanks a lot",
+    "thank you very much",
+    "thanks in advance",
+    "many thanks",
+];
 
 /// One alternative set of a pattern: a token matches by class or by literal hash, after at most `gap` others.
 pub(super) struct Step {
@@ -380,9 +504,25 @@ fn compile() -> Book {
             patterns.push(pattern);
         }
     }
-    let sentence = ["WRITE", "WH", "AUX", "TELL", "REWRITE", "TRANSLATE", "SUMMARISE", "CLASSIFY", "EXTRACT", "GREET", "YOU", "ACT", "MATH"]
-        .iter()
-        .fold(0, |all, name| all | bits[name]);
+    let sentence = [
+        "WRITE",
+        "WH",
+        "AUX",
+        "TELL",
+        "REWRITE",
+        "TRANSLATE",
+        "SUMMARISE",
+        "CLASSIFY",
+        "EXTRACT",
+        "GREET",
+        "YOU",
+        "ACT",
+        "MATH",
+        "MY",
+        "PRONOUN",
+    ]
+    .iter()
+    .fold(0, |all, name| all | bits[name]);
     Book {
         words: table(&words),
         by_class,
