@@ -5,6 +5,7 @@
 #![deny(unsafe_code)]
 
 pub mod bitmap;
+pub mod embedding;
 pub mod error;
 pub mod interrupt;
 pub mod storage;
