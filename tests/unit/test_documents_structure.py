@@ -390,7 +390,7 @@ def test_hostile_text_takes_linear_time(suffix: str) -> None:
     """Catches quadratic scanning in any parser: 200 kB each, on one line and on many."""
     for seed in chain.from_iterable(HOSTILE):
         text = seed * (200_000 // len(seed))
-        started = time.perf_counter()
+        started = time.process_time()
         parsed = parser_of("a" + suffix)(text)
-        assert time.perf_counter() - started < 10, repr(seed)
+        assert time.process_time() - started < 10, repr(seed)
         assert len(parsed.text) <= 2 * len(text) + 10
