@@ -57,28 +57,34 @@ def features(evidence: Evidence) -> list[float]:
     ]
 
 
-def answerability(evidence: Evidence) -> float:
-    """Probability, from 0 to 1, that the hits behind this evidence contain an answer."""
+def answerability(evidence: Evidence, embedder: str | None = None) -> float:
+    """Probability, from 0 to 1, that the hits behind this evidence contain an answer.
+
+    ``embedder`` is the name of the embedder that made the cosines: those that ship have weights of their own.
+    """
     if not evidence["cosine"] and not evidence["bm25"]:
         return 0.0
-    model = _model(evidence)
+    model = _model(evidence, embedder)
     values = zip(features(evidence), model["mean"], model["scale"], model["weight"], strict=True)
     total = model["bias"] + sum(weight * (value - mean) / scale for value, mean, scale, weight in values)
     return 1.0 / (1.0 + math.exp(-max(min(total, 60.0), -60.0)))
 
 
-def threshold(evidence: Evidence) -> float:
-    """Probability below which ``ask`` abstains: the shipped one keeps most answerable questions."""
-    return _model(evidence)["threshold"]
+def threshold(evidence: Evidence, embedder: str | None = None) -> float:
+    """Probability below which ``ask`` abstains; it kept 95 of 100 answerable questions of the training sets."""
+    return _model(evidence, embedder)["threshold"]
 
 
 def _mean(values: list[float]) -> float:
     return sum(values) / len(values)
 
 
-def _model(evidence: Evidence) -> _Model:
-    """The model for what was searched: both halves, or BM25 alone."""
-    return _models()["hybrid" if evidence["cosine"] else "bm25"]
+def _model(evidence: Evidence, embedder: str | None) -> _Model:
+    """The model for what was searched: both halves with a known embedder, with another one, or BM25 alone."""
+    models = _models()
+    if not evidence["cosine"]:
+        return models["bm25"]
+    return models.get(embedder or "other", models["other"])
 
 
 @cache

@@ -33,8 +33,9 @@ def ask(
         result, evidence = index.search_with_evidence(
             query, top_k=top_k, filter=filter, principals=principals, timeout_s=timeout_s
         )
-        probability = answerability(evidence)
-        abstained = not result.hits or probability < threshold(evidence)
+        name = index.embedder.name if index.embedder is not None else None
+        probability = answerability(evidence, name)
+        abstained = not result.hits or probability < threshold(evidence, name)
         hits = () if abstained else result.hits
     advice = advise(query, routed) if routed.path in ("advisory_finetune", "hybrid") else None
     return Answer(
