@@ -1,6 +1,6 @@
 """Trains the two heads of the router and writes its weights and its measured quality.
 
-    python python/models/train_router.py --queries ../shared/data/queries --features target/dev-fast/examples/route_features
+    python python/models/train_router.py --queries ../shared/data/queries --features PATH/route_features
 
 Features are computed by the engine, through ``ragstone._core.route_features`` or, where that is not installed, the
 example binary that ``--features`` names. Everything is seeded: the same data gives the same file.
@@ -72,12 +72,20 @@ def public_rows(folder: Path) -> list[Row]:
     for source in ("ifeval", "followbench"):
         rows += [Row(row["text"], UNKNOWN, 1, source) for row in read_jsonl(folder / f"{source}.jsonl")]
     rows += [Row(row["text"], 0, 1, "seedclf") for row in read_jsonl(folder / "seedclf.jsonl")]
-    labels = {"open_qa": (1, 0), "closed_qa": (1, 0), "general_qa": (1, 0), "classification": (0, 1), "creative_writing": (0, 1)}
+    labels = {
+        "open_qa": (1, 0),
+        "closed_qa": (1, 0),
+        "general_qa": (1, 0),
+        "classification": (0, 1),
+        "creative_writing": (0, 1),
+    }
     for row in read_jsonl(folder / "dolly15k.jsonl"):
         if row["category"] in labels:
             rows.append(Row(row["instruction"], *labels[row["category"]], "dolly"))
     for row in read_jsonl(folder / "bitext-intents.jsonl"):
-        asks = re.search(r"\b(how|what|where|when|which|who|why|know|information|question|can i|could i|do i)\b", row["text"].lower())
+        asks = re.search(
+            r"\b(how|what|where|when|which|who|why|know|information|question|can i|could i|do i)\b", row["text"].lower()
+        )
         rows.append(Row(row["text"], int(bool(asks)), 0, "bitext"))
     return rows
 
@@ -93,12 +101,19 @@ def own_rows(split: str) -> list[Row]:
 
 def is_mislabelled(row: Row) -> bool:
     """Dolly's creative writers also asked plain questions; they would teach that a question prescribes behaviour."""
-    return row.source == "dolly" and row.behaviour == 1 and bool(re.match(r"(?i)(who|when|where|why|how|does|do|should|can) ", row.text))
+    return (
+        row.source == "dolly"
+        and row.behaviour == 1
+        and bool(re.match(r"(?i)(who|when|where|why|how|does|do|should|can) ", row.text))
+    )
 
 
 def topics(rows: Iterable[Row]) -> list[str]:
     """What factual queries are about, so that the same topics can appear in every class."""
-    patterns = (r"what (?:is|are|was) (?:the |a |an )?([\w' -]{3,40})$", r"(?:definition|meaning|cost) of ([\w' -]{3,40})$")
+    patterns = (
+        r"what (?:is|are|was) (?:the |a |an )?([\w' -]{3,40})$",
+        r"(?:definition|meaning|cost) of ([\w' -]{3,40})$",
+    )
     found: dict[str, None] = {}
     for row in rows:
         if row.facts == 1 and row.behaviour == 0:
@@ -137,8 +152,15 @@ def identifier(rng: random.Random) -> str:
     """An error code, part number or setting as people paste them into a search box."""
     letters = "".join(rng.choices("ABCDEFGHKLMNPRSTXZ", k=rng.randint(1, 4)))
     number = str(rng.randint(10, 99999))
-    words = rng.sample(["conn", "auth", "max", "timeout", "disk", "http", "ssl", "init", "user", "cache", "net", "write"], 2)
-    forms = (letters + number, f"{letters}-{number}", f"{letters}_{words[0].upper()}_{words[1].upper()}", "_".join(words))
+    words = rng.sample(
+        ["conn", "auth", "max", "timeout", "disk", "http", "ssl", "init", "user", "cache", "net", "write"], 2
+    )
+    forms = (
+        letters + number,
+        f"{letters}-{number}",
+        f"{letters}_{words[0].upper()}_{words[1].upper()}",
+        "_".join(words),
+    )
     return rng.choice((*forms, f"0x{number}", words[0].title() + words[1].title() + rng.choice(("Error", "Exception"))))
 
 
@@ -183,7 +205,10 @@ def weighted(rows: Sequence[Row]) -> list[Row]:
     counts: dict[str, int] = {}
     for row in rows:
         counts[row.source] = counts.get(row.source, 0) + 1
-    return [replace(row, weight=SOURCE_WEIGHT[row.source] / counts[row.source] if row.source in SOURCE_WEIGHT else 0.5) for row in rows]
+    return [
+        replace(row, weight=SOURCE_WEIGHT[row.source] / counts[row.source] if row.source in SOURCE_WEIGHT else 0.5)
+        for row in rows
+    ]
 
 
 def training_rows(real: Sequence[Row], own: Sequence[Row], *, synthetic: bool = True) -> list[Row]:
@@ -210,7 +235,9 @@ def engine_features(binary: str | None, columns: int) -> Features:
         from ragstone import _core
 
         indptr, indices, values = _core.route_features(list(texts))
-        return csr_matrix((values.astype(float), indices.astype(np.int64), indptr.astype(np.int64)), shape=(len(texts), columns))
+        return csr_matrix(
+            (values.astype(float), indices.astype(np.int64), indptr.astype(np.int64)), shape=(len(texts), columns)
+        )
 
     return by_binary if binary else by_module
 
@@ -228,7 +255,11 @@ class Head:
 
 
 def fit(
-    matrix: csr_matrix, labels: NDArray[np.float64], weights: NDArray[np.float64], start: Head | None = None, iterations: int = 150
+    matrix: csr_matrix,
+    labels: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    start: Head | None = None,
+    iterations: int = 150,
 ) -> Head:
     """L2-regularised logistic regression by L-BFGS; rules are held less tightly than hashed n-grams."""
     columns = matrix.shape[1]
@@ -247,7 +278,9 @@ def fit(
     return Head(found[:-1], float(found[-1]))
 
 
-def platt(logits: NDArray[np.float64], labels: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[float, float]:
+def platt(
+    logits: NDArray[np.float64], labels: NDArray[np.float64], weights: NDArray[np.float64]
+) -> tuple[float, float]:
     """Slope and offset that calibrate log-odds (Platt 1999)."""
 
     def loss(ab: NDArray[np.float64]) -> float:
@@ -325,7 +358,11 @@ def auc(scores: NDArray[np.float64], labels: NDArray[np.bool_]) -> float:
 def calibration_error(probabilities: NDArray[np.float64], labels: NDArray[np.bool_]) -> float:
     """Expected calibration error over ten equal bins."""
     bins = np.minimum((probabilities * 10).astype(int), 9)
-    gaps = [abs(probabilities[bins == b].mean() - labels[bins == b].mean()) * (bins == b).mean() for b in range(10) if (bins == b).any()]
+    gaps = [
+        abs(probabilities[bins == b].mean() - labels[bins == b].mean()) * (bins == b).mean()
+        for b in range(10)
+        if (bins == b).any()
+    ]
     return float(sum(gaps))
 
 
@@ -345,7 +382,10 @@ def macro_f1(predicted: NDArray[np.int64], true: NDArray[np.int64]) -> float:
 
 def left_out_lines(real: Sequence[Row], own: Sequence[Row], features: Features) -> list[str]:
     """Quality on sources that the model never saw, neither as rows nor as topics; fitted shorter and not calibrated."""
-    lines = ["| left out (n) | AUC | balanced accuracy | ECE | share of each path retrieve / advisory / hybrid / pass |", "|---|---|---|---|---|"]
+    lines = [
+        "| left out (n) | AUC | balanced accuracy | ECE | share of each path retrieve / advisory / hybrid / pass |",
+        "|---|---|---|---|---|",
+    ]
     for names in JOINT:
         seen = [row for row in real if row.source not in names]
         model = quantised(train(training_rows(seen, own), features, calibrate=False, iterations=60))[0]
@@ -364,7 +404,8 @@ def source_line(name: str, rows: Sequence[Row], model: Model, features: Features
         f"{side} " + " / ".join(f"{np.mean(found[mask] == kind):.2f}" for kind in (2, 1, 3, 0))
         for side, mask in (("F", ~labels), ("B", labels))
     )
-    return f"| {name} ({len(rows)}) | {auc(behaviour, labels):.3f} | {balanced:.3f} | {calibration_error(behaviour, labels):.3f} | {shares} |"
+    numbers = (auc(behaviour, labels), balanced, calibration_error(behaviour, labels))
+    return f"| {name} ({len(rows)}) | {' | '.join(f'{number:.3f}' for number in numbers)} | {shares} |"
 
 
 def own_lines(rows: Sequence[Row], model: Model, features: Features) -> list[str]:
@@ -375,7 +416,8 @@ def own_lines(rows: Sequence[Row], model: Model, features: Features) -> list[str
     names = {2: "factual", 1: "behavioural", 3: "hybrid", 0: "other"}
     near = np.minimum(abs(behaviour - THRESHOLD[0]), abs(facts - THRESHOLD[1])) < MARGIN
     lines = [
-        f"Behaviour AUC {auc(behaviour, true % 2 == 1):.3f}, facts AUC {auc(facts, true >= 2):.3f}; accuracy {np.mean(found == true):.3f}, "
+        f"Behaviour AUC {auc(behaviour, true % 2 == 1):.3f}, facts AUC {auc(facts, true >= 2):.3f}; "
+        f"accuracy {np.mean(found == true):.3f}, "
         f"macro-F1 **{macro_f1(found, true):.3f}** (n = {len(rows)}); `uncertain` {near.mean():.2f} of them, "
         f"accuracy {np.mean((found == true)[~near]):.3f} on the others.",
         "",
@@ -383,8 +425,16 @@ def own_lines(rows: Sequence[Row], model: Model, features: Features) -> list[str
         "|---|---|---|---|---|",
     ]
     for kind in (2, 1, 3, 0):
-        lines.append(f"| {names[kind]} | " + " | ".join(str(int(((true == kind) & (found == other)).sum())) for other in (2, 1, 3, 0)) + " |")
-    wrong = [f"  - {row.text!r}: {names[int(f)]}, should be {names[int(t)]}" for row, f, t in zip(rows, found, true, strict=True) if f != t]
+        lines.append(
+            f"| {names[kind]} | "
+            + " | ".join(str(int(((true == kind) & (found == other)).sum())) for other in (2, 1, 3, 0))
+            + " |"
+        )
+    wrong = [
+        f"  - {row.text!r}: {names[int(f)]}, should be {names[int(t)]}"
+        for row, f, t in zip(rows, found, true, strict=True)
+        if f != t
+    ]
     return [*lines, "", f"Wrong ({len(wrong)}):", "", *wrong]
 
 
@@ -411,7 +461,12 @@ def flip_lines(texts: Sequence[str], model: Model, features: Features) -> list[s
 
 def report(sections: dict[str, list[str]]) -> str:
     """The Markdown file beside this script."""
-    head = ["# How well the router decides", "", "Written by `train_router.py`; the numbers are of the int8 weights that ship.", ""]
+    head = [
+        "# How well the router decides",
+        "",
+        "Written by `train_router.py`; the numbers are of the int8 weights that ship.",
+        "",
+    ]
     return "\n".join(head + [line for title, lines in sections.items() for line in (f"## {title}", "", *lines, "")])
 
 
@@ -423,7 +478,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="train and write the weights only")
     arguments = parser.parse_args()
     if arguments.features:
-        names = subprocess.run([arguments.features, "--names"], capture_output=True, text=True, check=True).stdout.splitlines()
+        names = subprocess.run(
+            [arguments.features, "--names"], capture_output=True, text=True, check=True
+        ).stdout.splitlines()
     else:
         from ragstone import _core
 
@@ -434,9 +491,15 @@ def main() -> None:
     model, body = quantised(train(training_rows(real, own), features))
     write_weights(WEIGHTS, body, fingerprint, len(rules))
     print(f"wrote {WEIGHTS.name}: {WEIGHTS.stat().st_size:,} bytes", flush=True)
-    sections = {"Own cases never trained on, looked at once while templates and rules were written": own_lines(test, model, features)}
+    sections = {
+        "Own cases never trained on, looked at while templates and rules were written (first sight 0.804)": own_lines(
+            test, model, features
+        )
+    }
     if not arguments.quick:
-        sections["Own cases never trained on, written later and not looked at"] = own_lines(own_rows("late"), model, features)
+        sections["Own cases never trained on, written later and not looked at"] = own_lines(
+            own_rows("late"), model, features
+        )
         rng = random.Random(3)
         sample = rng.sample([row.text for row in real], 2000) + [row.text for row in test]
         public_only = quantised(train(training_rows(real, []), features, calibrate=False, iterations=60))[0]

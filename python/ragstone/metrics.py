@@ -72,7 +72,9 @@ _NO_CUT = 1 << 62
 
 
 @overload
-def evaluate_run(run: Run, qrels: Qrels, metrics: Sequence[str], per_query: Literal[False] = False) -> dict[str, float]: ...
+def evaluate_run(
+    run: Run, qrels: Qrels, metrics: Sequence[str], per_query: Literal[False] = False
+) -> dict[str, float]: ...
 @overload
 def evaluate_run(
     run: Run, qrels: Qrels, metrics: Sequence[str], per_query: Literal[True]
@@ -90,8 +92,8 @@ def evaluate_run(
         run: ``{query: {document: score}}``, higher is better; the order of the mapping does not matter.
         qrels: ``{query: {document: grade}}``, integer grades, relevant from 1. A query counts even where none of
             its documents is relevant (all its values are then 0) and where the run lacks it (0 as well).
-        metrics: Names out of ``nDCG``, ``nDCG@k`` (linear gain), ``AP``, ``AP@k``, ``RR``, ``RR@k``, ``P@k`` (divided by k
-            even where fewer were returned), ``R@k``, ``Success@k``.
+        metrics: Names out of ``nDCG``, ``nDCG@k`` (linear gain), ``AP``, ``AP@k``, ``RR``, ``RR@k``, ``P@k``
+            (divided by k even where fewer were returned), ``R@k``, ``Success@k``.
         per_query: Return each query's values instead of their means.
 
     Returns:
@@ -132,7 +134,9 @@ def _parse_metrics(metrics: Sequence[str]) -> dict[str, tuple[_Measure, int]]:
         match = re.fullmatch(r"([A-Za-z]+)(?:@([1-9][0-9]{0,8}))?", name) if isinstance(name, str) else None
         base = {"success": "Success"}.get(match[1], match[1]) if match else ""
         if match is None or base not in _MEASURES:
-            known = ", ".join(f"{known}@k" if needs_cut else f"{known}[@k]" for known, (_, needs_cut) in _MEASURES.items())
+            known = ", ".join(
+                f"{known}@k" if needs_cut else f"{known}[@k]" for known, (_, needs_cut) in _MEASURES.items()
+            )
             raise InvalidInput(f"unknown metric {name!r}: known are {known}, with k from 1, such as 'nDCG@10'")
         measure, needs_cut = _MEASURES[base]
         if needs_cut and match[2] is None:

@@ -76,7 +76,9 @@ def test_infinite_scores_rank() -> None:
     assert evaluate_run(run, {"q": {"c": 1}}, ["RR"])["RR"] == pytest.approx(1 / 3)
 
 
-@pytest.mark.parametrize("metric", ["nDCG@0", "P", "R", "Success", "MRR", "nDCG@", "nDCG@-1", "P@1.5", "", "ndcg@10 ", "P@9999999999"])
+@pytest.mark.parametrize(
+    "metric", ["nDCG@0", "P", "R", "Success", "MRR", "nDCG@", "nDCG@-1", "P@1.5", "", "ndcg@10 ", "P@9999999999"]
+)
 def test_unknown_metrics_are_refused(metric: str) -> None:
     """A misspelt metric answered with something."""
     with pytest.raises(InvalidInput, match="metric"):
@@ -107,13 +109,23 @@ def test_bad_input_is_refused(run: object, qrels: object, metrics: object) -> No
 def test_equal_to_trec_eval_on_random_runs() -> None:
     """Any difference to trec_eval, ties and graded judgements included."""
     pytrec_eval = pytest.importorskip("pytrec_eval")
-    names = {"nDCG@10": "ndcg_cut_10", "nDCG": "ndcg", "AP": "map", "RR": "recip_rank", "P@5": "P_5", "R@10": "recall_10", "Success@5": "success_5"}
+    names = {
+        "nDCG@10": "ndcg_cut_10",
+        "nDCG": "ndcg",
+        "AP": "map",
+        "RR": "recip_rank",
+        "P@5": "P_5",
+        "R@10": "recall_10",
+        "Success@5": "success_5",
+    }
     rng = random.Random(1)
     for _ in range(300):
         documents = [f"d{number}" for number in range(rng.randint(1, 40))]
         judged = {document: rng.choice([0, 0, 1, 2, 3]) for document in documents if rng.random() < 0.5} or {"d0": 1}
         score = rng.choice([lambda: float(rng.randint(0, 4)), rng.random, lambda: 1.0 + rng.random() * 1e-6])
         run = {"q": {document: score() for document in documents if rng.random() < 0.8} or {"d0": 1.0}}
-        theirs = pytrec_eval.RelevanceEvaluator({"q": judged}, {"ndcg_cut", "ndcg", "map", "recip_rank", "P", "recall", "success"}).evaluate(run)["q"]
+        theirs = pytrec_eval.RelevanceEvaluator(
+            {"q": judged}, {"ndcg_cut", "ndcg", "map", "recip_rank", "P", "recall", "success"}
+        ).evaluate(run)["q"]
         ours = evaluate_run(run, {"q": judged}, list(names))
         assert {name: pytest.approx(theirs[key], abs=1e-9) for name, key in names.items()} == ours

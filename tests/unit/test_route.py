@@ -19,7 +19,9 @@ from ragstone.recommender import advise, route  # noqa: E402
 
 CASES = [
     json.loads(line)
-    for line in (Path(__file__).parents[2] / "python" / "models" / "router_cases.jsonl").read_text(encoding="utf-8").splitlines()
+    for line in (Path(__file__).parents[2] / "python" / "models" / "router_cases.jsonl")
+    .read_text(encoding="utf-8")
+    .splitlines()
 ]
 TEST = [case for case in CASES if case["split"] == "test"]
 PATHS = {(1, 0): "retrieve", (0, 1): "advisory_finetune", (1, 1): "hybrid", (0, 0): "pass"}
@@ -56,18 +58,24 @@ def test_training_and_test_cases_do_not_meet() -> None:
     """A test case that leaked into the training half or into a template."""
     normal = [" ".join(case["text"].lower().split()) for case in CASES]
     assert len(set(normal)) == len(normal)
-    templates = (Path(__file__).parents[2] / "python" / "models" / "router_templates.json").read_text(encoding="utf-8").lower()
+    templates = (
+        (Path(__file__).parents[2] / "python" / "models" / "router_templates.json").read_text(encoding="utf-8").lower()
+    )
     assert not [case["text"] for case in TEST if f'"{case["text"].lower()}"' in templates]
 
 
-@pytest.mark.parametrize("change", [str.upper, str.lower, lambda text: text.rstrip("?.! "), lambda text: f"Please {text}"])
+@pytest.mark.parametrize(
+    "change", [str.upper, str.lower, lambda text: text.rstrip("?.! "), lambda text: f"Please {text}"]
+)
 def test_decisions_do_not_hang_on_case_or_manners(change: object) -> None:
     """Decisions that flip with what does not matter."""
     flips = [route(case["text"]).path != route(change(case["text"])).path for case in TEST]  # type: ignore[operator]
     assert sum(flips) / len(flips) <= 0.03
 
 
-@pytest.mark.parametrize("query", ["Write a 詩 – “naïve” 🙂 tweet, für Ömer", "ſtraße İstanbul ﬃ what is", "a" * 5000, "x\u0301 " * 3000])
+@pytest.mark.parametrize(
+    "query", ["Write a 詩 – “naïve” 🙂 tweet, für Ömer", "ſtraße İstanbul ﬃ what is", "a" * 5000, "x\u0301 " * 3000]
+)
 def test_spans_are_exact_and_weights_sum(query: str) -> None:
     """Byte offsets taken for str offsets; contributions that do not add up to the decision."""
     result = route(query)
@@ -87,7 +95,10 @@ def test_any_text_gets_an_answer_and_advice_where_due() -> None:
     """A crash on odd text."""
     rng = random.Random(2)
     for _ in range(300):
-        query = "x" + "".join(chr(rng.choice([rng.randrange(32, 127), rng.randrange(160, 0xD800), 10, 0x1F600])) for _ in range(rng.randint(0, 80)))
+        query = "x" + "".join(
+            chr(rng.choice([rng.randrange(32, 127), rng.randrange(160, 0xD800), 10, 0x1F600]))
+            for _ in range(rng.randint(0, 80))
+        )
         result = route(query)
         assert 0 <= result.p_behaviour <= 1 and 0 <= result.p_facts <= 1
         if result.path in ("advisory_finetune", "hybrid"):

@@ -43,18 +43,24 @@ def held_out_needed(share: float, confidence: float = CONFIDENCE) -> int:
 _DEMANDS: Mapping[str, _Demand] = {
     "format": _Demand(
         "output format",
-        "a fixed output format is a habit, not a fact: passages about the format do not make a model keep it; prompting "
+        "a fixed output format is a habit, not a fact: passages about the format do not make a model keep it; "
+        "prompting "
         "alone often lands near 80 %, fine-tuning near 99 %",
-        f"{EXAMPLES_TO_START} pairs of request and answer in exactly this format, at least 10 for each field or branch of "
-        f"its schema; {held_out_needed(0.99)} more held out, because only that many answers without a failure show 99 % validity",
-        f"check each held-out answer by machine (JSON Schema, word count, number of bullets): 0 failures in {held_out_needed(0.99)} "
+        f"{EXAMPLES_TO_START} pairs of request and answer in exactly this format, at least 10 for each field or "
+        "branch of "
+        f"its schema; {held_out_needed(0.99)} more held out, because only that many answers without a failure show "
+        "99 % validity",
+        "check each held-out answer by machine (JSON Schema, word count, number of bullets): 0 failures in "
+        f"{held_out_needed(0.99)} "
         f"show at least 99 %, 0 in {held_out_needed(0.95)} only 95 %",
     ),
     "style": _Demand(
         "style and tone",
-        "voice is shown by examples, not looked up: style-guide chunks put into the prompt describe the voice but do not "
+        "voice is shown by examples, not looked up: style-guide chunks put into the prompt describe the voice but "
+        "do not "
         "give it, and they take the place of chunks that hold facts",
-        f"{EXAMPLES_TO_START} answers that your editors approve, over many topics, so that the voice and not the topic is learnt; "
+        f"{EXAMPLES_TO_START} answers that your editors approve, over many topics, so that the voice and not the "
+        "topic is learnt; "
         "keep 20 % out, and add texts in a wrong voice for the measuring",
         "let two editors judge held-out answers blind against the prompt-only ones, and compare length and readability "
         "with the approved texts",
@@ -79,18 +85,23 @@ _DEMANDS: Mapping[str, _Demand] = {
     ),
     "classify": _Demand(
         "classification",
-        "the same label has to be given the same way every time; that is learnt from labelled examples, and a small model "
+        "the same label has to be given the same way every time; that is learnt from labelled examples, and a "
+        "small model "
         "learns it well",
-        "50-100 labelled examples per label (20 are the floor), the rare labels and a label for none of these included, and "
+        "50-100 labelled examples per label (20 are the floor), the rare labels and a label for none of these "
+        "included, and "
         "at least 30 per label held out",
-        "report macro-F1 and accuracy per label on the held-out part, beside a plain classifier over embeddings: if that "
+        "report macro-F1 and accuracy per label on the held-out part, beside a plain classifier over embeddings: "
+        "if that "
         "one suffices, no language model is needed",
     ),
     "extract": _Demand(
         "extraction",
         "the values stand in the given text; what has to be learnt is which ones to take and how to write them down",
-        f"{EXAMPLES_TO_START} texts with their filled-in fields, at least 10 for each field, with texts in which the field is absent",
-        f"score each field by F1 on held-out texts, and the form of the whole by schema ({held_out_needed(0.99)} without a failure for 99 %)",
+        f"{EXAMPLES_TO_START} texts with their filled-in fields, at least 10 for each field, with texts in which "
+        "the field is absent",
+        f"score each field by F1 on held-out texts, and the form of the whole by schema ({held_out_needed(0.99)} "
+        "without a failure for 99 %)",
     ),
 }
 _GENERAL = _Demand(
@@ -137,7 +148,10 @@ def advise(query: str, route: Route) -> Advice:
     hybrid = route.path == "hybrid"
     return Advice(
         summary=_summary([demand.name for demand in demands], hybrid, route.uncertain),
-        demands=tuple(f"{demand.name}: {_quoted(spans)}" if spans else demand.name for demand, spans in zip(demands, found.values(), strict=True)),
+        demands=tuple(
+            f"{demand.name}: {_quoted(spans)}" if spans else demand.name
+            for demand, spans in zip(demands, found.values(), strict=True)
+        ),
         why=(*(f"{demand.name}: {demand.why}" for demand in demands), *(_HYBRID_WHY if hybrid else ())),
         collect=(*(f"{demand.name}: {demand.collect}" for demand in demands), *(_HYBRID_COLLECT if hybrid else ())),
         avoid=_avoid(query, found, hybrid),
@@ -146,10 +160,12 @@ def advise(query: str, route: Route) -> Advice:
 
 
 _HYBRID_WHY = (
-    "the facts that the request asks for are another matter: they are retrieved and cited, so that they stay current and can be audited",
+    "the facts that the request asks for are another matter: they are retrieved and cited, so that they stay "
+    "current and can be audited",
 )
 _HYBRID_COLLECT = (
-    "for the hybrid: put the retrieved chunks, some of them beside the point, into the training requests and let the answers "
+    "for the hybrid: put the retrieved chunks, some of them beside the point, into the training requests and let "
+    "the answers "
     "cite them, so that the form and the citing are learnt and not the facts",
 )
 
@@ -185,22 +201,32 @@ def _joined(names: list[str]) -> str:
 def _summary(names: list[str], hybrid: bool, uncertain: bool) -> str:
     what = _joined(names)
     if hybrid:
-        text = f"Both: retrieve what to say, and treat how to say it ({what}) as behaviour, by prompt first and fine-tuning if that fails."
+        text = (
+            f"Both: retrieve what to say, and treat how to say it ({what}) as behaviour, "
+            "by prompt first and fine-tuning if that fails."
+        )
     else:
-        text = f"This asks for behaviour ({what}), which more documents cannot give: prompt first, and fine-tune if that fails."
+        text = (
+            f"This asks for behaviour ({what}), which more documents cannot give: "
+            "prompt first, and fine-tune if that fails."
+        )
     return f"{text} The decision is close; check it against a few more queries of this kind." if uncertain else text
 
 
 def _avoid(query: str, found: Mapping[str, list[str]], hybrid: bool) -> tuple[str, ...]:
     volatile = list(dict.fromkeys(match.lower() for match in _VOLATILE.findall(query)))
     lines = [
-        "facts that change (prices, dates, limits, policies, versions, names of role holders): a tuned model states January's "
+        "facts that change (prices, dates, limits, policies, versions, names of role holders): a tuned model "
+        "states January's "
         "price in April; keep them in the index, and put a slot such as {{price}} into training answers"
     ]
     if volatile:
         lines.append(f"here above all: {_quoted(volatile)}, which this query mentions; let the index supply it")
     if "style" in found:
-        lines.append("the text of the style guide itself: train on texts that follow it, and keep the guide out of the index that answers")
+        lines.append(
+            "the text of the style guide itself: train on texts that follow it, and keep the guide out of the "
+            "index that answers"
+        )
     if hybrid:
         lines.append("answers whose facts are not in the chunks given with them: that teaches a model to make facts up")
     return tuple(lines)
@@ -208,14 +234,22 @@ def _avoid(query: str, found: Mapping[str, list[str]], hybrid: bool) -> tuple[st
 
 def _next_steps(demands: list[_Demand], hybrid: bool) -> tuple[str, ...]:
     steps = [
-        "write the best prompt you can, with three examples in it, and run it on 10 real requests: if 8 or more pass, stop here",
-        "split off the held-out part before anything else, with near-duplicates on one side, and record the prompt-only result on it",
+        "write the best prompt you can, with three examples in it, and run it on 10 real requests: if 8 or more "
+        "pass, stop here",
+        "split off the held-out part before anything else, with near-duplicates on one side, and record the "
+        "prompt-only result on it",
         *(f"measure {demand.name}: {demand.measure}" for demand in demands),
-        "fine-tune the smallest open-weight model that passes the held-out bar (adapters such as LoRA), stopping when the "
+        "fine-tune the smallest open-weight model that passes the held-out bar (adapters such as LoRA), stopping "
+        "when the "
         "validation loss rises; fewer than 10 usable examples mean: not ready, collect first",
-        "train again when the schema, the labels, the style guide or the base model changes, or the held-out result falls",
+        "train again when the schema, the labels, the style guide or the base model changes, or the held-out "
+        "result falls",
     ]
     if hybrid:
-        steps.insert(0, "answer the factual part now from the retrieved chunks and their citations, with the form asked for in the prompt")
+        steps.insert(
+            0,
+            "answer the factual part now from the retrieved chunks and their citations, with the form asked for in "
+            "the prompt",
+        )
         steps.append("plan for both upkeeps: re-indexing as facts change and re-training as behaviour changes")
     return tuple(steps)

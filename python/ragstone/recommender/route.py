@@ -54,7 +54,9 @@ def route(query: str) -> Route:
     try:
         query.encode()
     except UnicodeEncodeError as error:
-        raise InvalidInput(f"query holds a lone surrogate at index {error.start}: decode it with errors='replace'") from None
+        raise InvalidInput(
+            f"query holds a lone surrogate at index {error.start}: decode it with errors='replace'"
+        ) from None
     path, p_behaviour, p_facts, uncertain, found = _router().route(query)
     reasons = tuple(Reason(start, end, query[start:end], weight, rule) for start, end, weight, rule in found)
     return Route(path, p_behaviour, p_facts, uncertain, reasons)

@@ -20,13 +20,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some("--route") => {
             let router = load(&arguments)?;
             for text in lines()? {
-                let routed = router.route(&text);
-                let reasons: Vec<_> = routed
+                let found = router.route(&text);
+                let reasons: Vec<_> = found
                     .reasons
                     .iter()
                     .map(|reason| (reason.start, reason.end, reason.weight, reason.facts, reason.rule))
                     .collect();
-                let row = (routed.path.name(), routed.p_behaviour, routed.p_facts, routed.uncertain, reasons);
+                let row = (found.path.name(), found.p_behaviour, found.p_facts, found.uncertain, reasons);
                 writeln!(out, "{}", serde_json::to_string(&row)?)?;
             }
         }
