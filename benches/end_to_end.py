@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from machine import save
 
 QUERIES = 1000
-CHARACTERS_PER_CHUNK = 840  # of this corpus, measured; only decides how many files are taken
+BYTES_PER_CHUNK = 840  # of this corpus, measured; only decides how many files are taken
 
 
 def main() -> None:
@@ -59,12 +59,10 @@ def place(options: argparse.Namespace) -> Path:
 
 
 def chosen_files(corpus: Path, chunks: int) -> list[Path]:
-    """Every n-th file, so that all packages are there, until there is text enough."""
+    """Files spread evenly over all packages, as many as have text enough."""
     files = list(find_files([corpus / "documents"]))
-    total = sum(path.stat().st_size for path in files)
-    wanted = chunks * CHARACTERS_PER_CHUNK * 1.1
-    step = max(1, int(total / wanted))
-    return files[::step]
+    share = chunks * BYTES_PER_CHUNK / sum(path.stat().st_size for path in files)
+    return [path for number, path in enumerate(files) if int((number + 1) * share) > int(number * share)]
 
 
 def fill(options: argparse.Namespace) -> dict[str, Any]:

@@ -4,7 +4,7 @@
 
 Trained on public question sets, each query asked twice: of the whole corpus (answerable) and with the documents that
 answer it filtered out (a *near* unanswerable: same field, no answer). Also asked of another set's corpus (*far*).
-Tested on the project's handbook, whose questions and documents are never trained on. Writes
+Every second question of the project's handbook is trained on too, the others are for testing only. Writes
 ``python/ragstone/answerability.json`` and ``python/models/ANSWERABILITY.md``; no randomness.
 """
 
@@ -27,11 +27,12 @@ from ragstone import Document, F
 from ragstone.answerability import features
 
 ROOT = Path(__file__).resolve().parents[2]
-TRAINING_SETS = ("scifact-train", "xquad-en", "pubmedqa", "cranfield")
+TRAINING_SETS = ("xquad-en", "pubmedqa", "cranfield")
 QUERIES_MAX = 250  # of each set, evenly spaced
 EMBEDDERS = ("minilm", "builtin")
 RIDGE = 1.0
-KEPT = 0.95  # share of answerable training questions that the threshold keeps
+HANDBOOK_TIMES = 4
+KEPT = 0.97  # share of answerable training questions that the threshold keeps
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,10 @@ def main() -> None:
     pooled_test: list[Example] = []
     for embedder in EMBEDDERS:
         train = list(_training(options.sets, embedder))
-        test = list(_handbook(options.handbook, embedder))
+        own = list(_handbook(options.handbook, embedder))
+        # Few beside the public sets', and the only ones that look like a company's: they count several times.
+        train += own[::2] * HANDBOOK_TIMES
+        test = own[1::2]
         pooled += train
         pooled_test += test
         models[embedder] = _fit(train, hidden=())
@@ -185,7 +189,7 @@ def _table_head() -> str:
 
 def _report(name: str, model: dict[str, Any], train: Sequence[Example], test: Sequence[Example]) -> list[str]:
     lines = []
-    for data, examples in (("training sets (fitted on)", train), ("handbook (held out)", test)):
+    for data, examples in (("fitted on", train), ("handbook, held-out half", test)):
         probability = _probabilities(model, examples)
         of = {kind: probability[[example.kind == kind for example in examples]] for kind in ("answerable", "near", "far")}
         refused = {kind: float((values < model["threshold"]).mean()) for kind, values in of.items()}

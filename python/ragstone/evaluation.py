@@ -13,7 +13,7 @@ __all__ = ["evaluate", "run"]
 # Documents in a run: what trec_eval's usual cut-offs look at.
 _DEPTH = 100
 # Chunks searched for each document wanted, since several chunks of one document may stand above the next document's.
-_CHUNKS_PER_DOCUMENT = 5
+_CHUNKS_PER_DOCUMENT = 2
 
 
 def run(
@@ -28,7 +28,7 @@ def run(
 ) -> dict[str, dict[str, float]]:
     """Search all queries and rank documents by their best chunk: {query: {document: score}}."""
     names = list(queries)
-    results = index.search_batch(
+    ranked = index.rank_documents(
         [queries[name] for name in names],
         top_k=depth * _CHUNKS_PER_DOCUMENT,
         mode=mode,
@@ -36,14 +36,7 @@ def run(
         dense_weight=dense_weight,
         filter=filter,
     )
-    ranked: dict[str, dict[str, float]] = {}
-    for name, result in zip(names, results, strict=True):
-        documents: dict[str, float] = {}
-        for hit in result:
-            if hit.document_id not in documents and len(documents) < depth:
-                documents[hit.document_id] = hit.score
-        ranked[name] = documents
-    return ranked
+    return {name: dict(documents[:depth]) for name, documents in zip(names, ranked, strict=True)}
 
 
 def evaluate(

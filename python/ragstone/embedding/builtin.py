@@ -45,6 +45,11 @@ class BuiltinEmbedder:
         return _table().fingerprint
 
     @property
+    def dense_weight(self) -> float:
+        """0.5: what fusion gives the dense half, flat from 0.5 to 1 on scifact-train (71.5; BM25 alone 70.9)."""
+        return 0.5
+
+    @property
     def max_tokens(self) -> int:
         """512: longer texts are taken whole too, but a sum over more words than that says little."""
         return 512

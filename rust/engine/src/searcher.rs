@@ -3,7 +3,7 @@
 //! Ranks by score, ties by (`document_id`, ordinal). Because rows ascend in that order within a segment, each segment's
 //! own ranking is right and only the segments' best lists have to be merged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use ragstone_kernels::top::Top;
 
@@ -194,6 +194,19 @@ impl Snapshot {
     /// The chunk of a hit.
     pub fn chunk(&self, found: &Found) -> ChunkView<'_> {
         self.segments[found.segment as usize].chunk(found.row)
+    }
+
+    /// The documents of an outcome's hits with the score of their best chunk, best first.
+    pub fn documents_of(&self, outcome: &Outcome) -> Result<Vec<(String, f32)>> {
+        let mut seen = HashSet::new();
+        let mut documents = Vec::new();
+        for found in &outcome.found {
+            let document_id = self.chunk(found).document().document_id()?;
+            if seen.insert(document_id) {
+                documents.push((document_id.to_owned(), found.score));
+            }
+        }
+        Ok(documents)
     }
 
     /// Spans in a text, in characters, whose terms are among `terms`, which are sorted.

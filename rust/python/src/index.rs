@@ -143,6 +143,55 @@ fn evidence<'py>(py: Python<'py>, evidence: &Evidence) -> PyResult<Bound<'py, Py
     Ok(dict)
 }
 
+/// Many queries with the same arguments.
+struct Queries {
+    texts: Vec<String>,
+    vectors: Option<Vec<f32>>,
+    dimension: usize,
+    mode: Mode,
+    top_k: usize,
+    filter: Option<Filter>,
+    principals: Vec<String>,
+}
+
+impl Queries {
+    fn new(
+        texts: Vec<String>,
+        vectors: Option<PyReadonlyArray2<'_, f32>>,
+        mode: &str,
+        fusion: &str,
+        weight: f64,
+        top_k: usize,
+        filter: Option<&str>,
+        principals: Vec<String>,
+    ) -> PyResult<Self> {
+        let rows = vectors.as_ref().map_or(texts.len(), |array| array.shape()[0]);
+        if rows != texts.len() {
+            return Err(invalid(format!("{rows} vectors were given for {} queries", texts.len())));
+        }
+        let dimension = vectors.as_ref().map_or(0, |array| array.shape()[1]);
+        let vectors = vectors.as_ref().map(matrix).transpose()?;
+        let mode = self::mode(mode, fusion, weight)?;
+        let filter = filter.map(filter::parse).transpose().map_err(raise)?;
+        Ok(Self { texts, vectors, dimension, mode, top_k, filter, principals })
+    }
+
+    fn queries(&self) -> Vec<Query<'_>> {
+        let vector = |row: usize| {
+            self.vectors.as_ref().map(|values| &values[row * self.dimension..(row + 1) * self.dimension])
+        };
+        let query = |(row, text)| Query {
+            text: Some(text),
+            vector: vector(row),
+            mode: self.mode,
+            top_k: self.top_k,
+            filter: self.filter.as_ref(),
+            principals: &self.principals,
+        };
+        self.texts.iter().map(String::as_str).enumerate().map(query).collect()
+    }
+}
+
 #[pymethods]
 impl Index {
     /// Opens the index in a directory, creating it unless `read_only`.
@@ -267,32 +316,36 @@ impl Index {
         principals: Vec<String>,
         timeout_s: Option<f64>,
     ) -> PyResult<(Vec<Vec<HitTuple>>, u64)> {
-        let mode = self::mode(mode, fusion, weight)?;
-        let filter: Option<Filter> = filter.map(filter::parse).transpose().map_err(raise)?;
-        let rows = vectors.as_ref().map_or(texts.len(), |array| array.shape()[0]);
-        if rows != texts.len() {
-            return Err(invalid(format!("{rows} vectors were given for {} queries", texts.len())));
-        }
-        let dimension = vectors.as_ref().map_or(0, |array| array.shape()[1]);
-        let vectors = vectors.as_ref().map(matrix).transpose()?;
+        let batch = Queries::new(texts, vectors, mode, fusion, weight, top_k, filter, principals)?;
         let snapshot: Arc<Snapshot> = self.engine.snapshot();
         let answers = detached(py, timeout_s, |watch| {
-            let queries: Vec<Query<'_>> = texts
-                .iter()
-                .enumerate()
-                .map(|(row, text)| Query {
-                    text: Some(text),
-                    vector: vectors.as_ref().map(|values| &values[row * dimension..(row + 1) * dimension]),
-                    mode,
-                    top_k,
-                    filter: filter.as_ref(),
-                    principals: &principals,
-                })
-                .collect();
-            let outcomes = snapshot.search_batch(&queries, self.threads, watch)?;
+            let outcomes = snapshot.search_batch(&batch.queries(), self.threads, watch)?;
             outcomes.iter().map(|outcome| hits(&snapshot, outcome)).collect::<Result<Vec<_>, _>>()
         })?;
         Ok((answers, snapshot.manifest.generation))
+    }
+
+    /// For each of many queries the documents of its best chunks, each once: [(document_id, score)], best first.
+    #[pyo3(signature = (texts, vectors, *, mode, fusion, weight, top_k, filter, principals, timeout_s))]
+    fn rank_documents(
+        &self,
+        py: Python<'_>,
+        texts: Vec<String>,
+        vectors: Option<PyReadonlyArray2<'_, f32>>,
+        mode: &str,
+        fusion: &str,
+        weight: f64,
+        top_k: usize,
+        filter: Option<&str>,
+        principals: Vec<String>,
+        timeout_s: Option<f64>,
+    ) -> PyResult<Vec<Vec<(String, f32)>>> {
+        let batch = Queries::new(texts, vectors, mode, fusion, weight, top_k, filter, principals)?;
+        let snapshot: Arc<Snapshot> = self.engine.snapshot();
+        detached(py, timeout_s, |watch| {
+            let outcomes = snapshot.search_batch(&batch.queries(), self.threads, watch)?;
+            outcomes.iter().map(|outcome| snapshot.documents_of(outcome)).collect()
+        })
     }
 
     /// The next rows that wait for vectors: (segment, first_row, [(context, text) or None]).
