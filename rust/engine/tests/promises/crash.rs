@@ -11,17 +11,12 @@ use ragstone_engine::index::Index;
 use ragstone_engine::storage::faulty::{Faulty, Moment};
 use ragstone_engine::storage::{Bytes, Lock, Storage, StorageFile};
 
-use crate::workload::{Step, View, advance, check, longer_script, options, script, view};
+use crate::workload::{Step, View, advance, check, longer_script, options, script, times, view};
 
 /// Surviving states that are tried at each moment.
 const SEEDS: u64 = 40;
 /// The same after a second crash, during recovery from the first.
 const SEEDS_AGAIN: u64 = 3;
-
-/// So many seeds, times `RAGSTONE_FAULTS` where it is set: for longer runs of the same test.
-fn seeds(count: u64) -> u64 {
-    count * std::env::var("RAGSTONE_FAULTS").map_or(1, |times| times.parse().expect("RAGSTONE_FAULTS is a number"))
-}
 
 /// A script as it was run: the disk before each operation, and what could be seen after each step.
 struct Run {
@@ -81,7 +76,7 @@ fn every_power_cut_keeps_what_was_acknowledged() {
     let run = Run::new(&longer_script(), |disk| Arc::new(disk));
     let mut checker = Checker::default();
     for (number, moment) in run.moments.iter().enumerate() {
-        for seed in 0..seeds(SEEDS) {
+        for seed in 0..SEEDS * times() {
             let what = || format!("power cut at {number} before {:?}, seed {seed}", moment.next);
             // The same seed at another moment is another throw.
             let disk = moment.power_cut(if seed < 2 { seed } else { seed + 1000 * number as u64 });
@@ -106,7 +101,7 @@ fn a_second_crash_during_recovery_loses_nothing() {
             assert!(reopened.is_ok(), "{first} at {number} before {:?}: {reopened:?}", moment.next);
             drop(reopened);
             for (again, recovery) in disk.moments().iter().enumerate() {
-                for seed in 0..seeds(SEEDS_AGAIN) {
+                for seed in 0..SEEDS_AGAIN * times() {
                     let what = || {
                         format!("{first} at {number} before {:?}, then power cut at {again}, seed {seed}", moment.next)
                     };

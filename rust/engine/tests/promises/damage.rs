@@ -19,7 +19,7 @@ use ragstone_engine::storage::memory::Memory;
 use ragstone_engine::storage::{Bytes, Lock, Storage, StorageFile};
 use ragstone_engine::writer::Batch;
 
-use crate::workload::{View, document, embedding, numbers, reading, vector, vectors, view};
+use crate::workload::{View, document, embedding, numbers, reading, times, vector, vectors, view};
 
 /// Files as they are, some of them replaced.
 #[derive(Debug, Default)]
@@ -249,32 +249,40 @@ fn forged_files_never_panic() {
     // Catches trust in an offset, count or order just because its checksum fits: such files can be made on purpose.
     let base = sample();
     let (mut variants, mut accepted) = (0, 0);
-    for name in names(&base) {
-        let good = bytes_of(&base, &name);
-        let payload = number(&good, good.len() - 48);
-        let mut dice = numbers(&name);
-        for at in (64..payload).chain(good.len() - 64..good.len() - 12) {
-            let die = dice.next().unwrap();
-            // Every number of a structure starts at a multiple of four; its other bytes get their share too.
-            if at % 4 != 0 && die % 4 != 0 {
-                continue;
+    for round in 0..times() {
+        let mut dice = numbers(&format!("forged {round}"));
+        for name in names(&base) {
+            let good = bytes_of(&base, &name);
+            let payload = number(&good, good.len() - 48);
+            for at in (64..payload).chain(good.len() - 64..good.len() - 12) {
+                let die = dice.next().unwrap();
+                // Every number of a structure starts at a multiple of four; its other bytes get their share too.
+                if at % 4 != 0 && die % 4 != 0 {
+                    continue;
+                }
+                let mut bytes = good.clone();
+                let end = bytes.len().min(at + [1, 1, 4, 8][(die / 256 % 4) as usize]);
+                match die / 4 % 6 {
+                    0 => bytes[at..end].fill(0xff),
+                    1 => bytes[at..end].fill(0),
+                    2 => bytes[at] = bytes[at].wrapping_add(1),
+                    3 => bytes[at] = bytes[at].wrapping_sub(1),
+                    4 => {
+                        let from = (die / 1024) as usize % (good.len() - 8);
+                        bytes.copy_within(from..from + end - at, at);
+                    }
+                    _ => bytes[at] ^= 1 << (die / 32 % 8),
+                }
+                let whole = seal(&mut bytes).is_some();
+                let mut replaced = BTreeMap::new();
+                if whole && !name.starts_with("manifest-") {
+                    replaced.extend([manifest_for(&base, &name, &bytes)]);
+                }
+                replaced.insert(name.clone(), bytes);
+                let storage = Arc::new(Forged { base: base.clone(), replaced });
+                accepted += usize::from(exercise(storage, &format!("{name}, byte {at} forged in round {round}")));
+                variants += 1;
             }
-            let mut bytes = good.clone();
-            bytes[at] = match die / 4 % 4 {
-                0 => 0xff,
-                1 => bytes[at].wrapping_add(1),
-                2 => bytes[at].wrapping_sub(1),
-                _ => bytes[at] ^ 1 << (die / 16 % 8),
-            };
-            let whole = seal(&mut bytes).is_some();
-            let mut replaced = BTreeMap::new();
-            if whole && !name.starts_with("manifest-") {
-                replaced.extend([manifest_for(&base, &name, &bytes)]);
-            }
-            replaced.insert(name.clone(), bytes);
-            let storage = Arc::new(Forged { base: base.clone(), replaced });
-            accepted += usize::from(exercise(storage, &format!("{name}, byte {at} forged")));
-            variants += 1;
         }
     }
     println!("{variants} forged variants, {accepted} accepted");

@@ -35,6 +35,11 @@ pub(crate) fn numbers(name: &str) -> impl Iterator<Item = u64> + use<> {
     })
 }
 
+/// How many times over the attacks are run: 1, or what `RAGSTONE_FAULTS` says.
+pub(crate) fn times() -> u64 {
+    std::env::var("RAGSTONE_FAULTS").map_or(1, |times| times.parse().expect("RAGSTONE_FAULTS is a number"))
+}
+
 /// A document of one to three chunks; another version has another text.
 pub(crate) fn document(document_id: &str, version: u32) -> DocumentInput {
     let mut numbers = numbers(&format!("{document_id} {version}"));
