@@ -1,1 +1,89 @@
-"""Ragstone."""
+"""Ragstone: retrieval done superbly, and the judgement whether to retrieve or to fine-tune.
+
+>>> import ragstone, tempfile
+>>> with tempfile.TemporaryDirectory() as folder, ragstone.open(folder, embedder="hashing") as index:
+...     index.upsert([ragstone.Document(document_id="policy", text="Refunds are paid within 30 days.")])
+...     index.search("How long do refunds take?")[0].text
+1
+'Refunds are paid within 30 days.'
+"""
+
+from ragstone import metrics
+from ragstone._core import __version__
+from ragstone.arrays import BM25Index, DenseIndex
+from ragstone.chunking import Chunker
+from ragstone.embedding import embedder
+from ragstone.errors import (
+    CorruptIndex,
+    DimensionMismatch,
+    EmbedderMismatch,
+    IncompatibleIndex,
+    IndexLocked,
+    InvalidInput,
+    MissingDependency,
+    ModelError,
+    NotFound,
+    RagstoneError,
+    SearchTimeout,
+    StorageError,
+)
+from ragstone.evaluation import evaluate
+from ragstone.filters import F, Filter
+from ragstone.pipeline import Index, open
+from ragstone.recommender import advise, route
+from ragstone.records import (
+    Advice,
+    Answer,
+    Chunk,
+    Citation,
+    Document,
+    Embedder,
+    FileOutcome,
+    Hit,
+    IngestReport,
+    Reason,
+    Route,
+    SearchResult,
+    Section,
+)
+
+__all__ = [
+    "Advice",
+    "Answer",
+    "BM25Index",
+    "Chunk",
+    "Chunker",
+    "Citation",
+    "CorruptIndex",
+    "DenseIndex",
+    "DimensionMismatch",
+    "Document",
+    "Embedder",
+    "EmbedderMismatch",
+    "F",
+    "FileOutcome",
+    "Filter",
+    "Hit",
+    "IncompatibleIndex",
+    "Index",
+    "IndexLocked",
+    "IngestReport",
+    "InvalidInput",
+    "MissingDependency",
+    "ModelError",
+    "NotFound",
+    "RagstoneError",
+    "Reason",
+    "Route",
+    "SearchResult",
+    "SearchTimeout",
+    "Section",
+    "StorageError",
+    "__version__",
+    "advise",
+    "embedder",
+    "evaluate",
+    "metrics",
+    "open",
+    "route",
+]

@@ -1,1 +1,160 @@
-"""Types of the native module; compared with the built one by ``make check``."""
+"""Types of the native module; ``make check`` compares them with the built one."""
+
+from os import PathLike
+from typing import TypeAlias, TypedDict, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+__version__: str
+
+ChunkTuple: TypeAlias = tuple[int, int, list[str], str, int | None]
+"""start, end, headings, context, page."""
+
+DocumentTuple: TypeAlias = tuple[str, str, str, str, str, list[str] | None, str, list[ChunkTuple]]
+"""document_id, title, source, text, metadata as JSON, acl, content_sha256, chunks."""
+
+Parts: TypeAlias = tuple[float, float, float, float | None, int | None, int | None]
+"""BM25's part, the dense part, BM25 score, cosine, rank in the BM25 list, rank in the dense list."""
+
+HitTuple: TypeAlias = tuple[
+    tuple[str, str, str, str], str, float, str, list[str], int | None, tuple[int, int], list[tuple[int, int]], Parts
+]
+"""(chunk_id, document_id, title, source), text, score, metadata as JSON, headings, page, span, highlights, parts."""
+
+class Evidence(TypedDict):
+    terms: int
+    terms_known: int
+    idf_sum: float
+    idf_covered: float
+    bm25: list[float]
+    bm25_spread: float
+    cosine: list[float]
+    cosine_mean: float
+    cosine_spread: float
+    agree: bool
+
+class SearchArguments(TypedDict):
+    mode: str
+    fusion: str
+    weight: float
+    top_k: int
+    filter: str | None
+    principals: list[str]
+    timeout_s: float | None
+
+@final
+class Index:
+    def __new__(
+        cls,
+        path: str | PathLike[str],
+        *,
+        read_only: bool,
+        mmap: bool,
+        verify: str,
+        threads: int,
+        background_merges: bool,
+        language: str,
+        k1: float,
+        b: float,
+        embedder: tuple[str, str, int] | None,
+    ) -> Index: ...
+    @property
+    def generation(self) -> int: ...
+    @property
+    def read_only(self) -> bool: ...
+    @property
+    def embedder(self) -> tuple[str, str, int] | None: ...
+    def set_embedder(self, name: str, fingerprint: str, dimension: int) -> None: ...
+    def commit(
+        self, documents: list[DocumentTuple], deletes: list[str], vectors: NDArray[np.float32] | None = None
+    ) -> tuple[int, int, int, int, int]: ...
+    def search(
+        self,
+        text: str | None,
+        vector: NDArray[np.float32] | None,
+        *,
+        mode: str,
+        fusion: str,
+        weight: float,
+        top_k: int,
+        filter: str | None,
+        principals: list[str],
+        timeout_s: float | None,
+    ) -> tuple[list[HitTuple], Evidence, int]: ...
+    def search_batch(
+        self,
+        texts: list[str],
+        vectors: NDArray[np.float32] | None,
+        *,
+        mode: str,
+        fusion: str,
+        weight: float,
+        top_k: int,
+        filter: str | None,
+        principals: list[str],
+        timeout_s: float | None,
+    ) -> tuple[list[list[HitTuple]], int]: ...
+    def pending(self, rows_max: int) -> tuple[str, int, list[tuple[str, str] | None]] | None: ...
+    def attach(self, segment: str, first_row: int, present: list[bool], vectors: NDArray[np.float32]) -> None: ...
+    def documents(self) -> list[tuple[str, str, str]]: ...
+    def matching(self, filter: str) -> list[str]: ...
+    def document(self, document_id: str) -> DocumentTuple | None: ...
+    def history(self, document_id: str | None) -> str: ...
+    def statistics(self) -> str: ...
+    def verify(self) -> list[str]: ...
+    def merge(self, everything: bool) -> int: ...
+    def refresh(self) -> bool: ...
+    def copy_to(self, path: str | PathLike[str]) -> int: ...
+    def close(self) -> None: ...
+
+@final
+class DenseIndex:
+    def __new__(cls, dimension: int) -> DenseIndex: ...
+    @staticmethod
+    def open(path: str | PathLike[str]) -> DenseIndex: ...
+    @property
+    def dimension(self) -> int: ...
+    def __len__(self) -> int: ...
+    def add(self, vectors: NDArray[np.float32], ids: NDArray[np.int64] | None = None) -> NDArray[np.int64]: ...
+    def remove(self, ids: NDArray[np.int64]) -> int: ...
+    def search(
+        self,
+        queries: NDArray[np.float32],
+        *,
+        top_k: int,
+        exact: bool,
+        filter_ids: NDArray[np.int64] | None,
+        threads: int,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
+    def save(self, path: str | PathLike[str]) -> None: ...
+
+@final
+class LexicalIndex:
+    def __new__(cls, language: str, k1: float, b: float) -> LexicalIndex: ...
+    @staticmethod
+    def open(path: str | PathLike[str]) -> LexicalIndex: ...
+    def __len__(self) -> int: ...
+    def add(self, texts: list[str], ids: NDArray[np.int64] | None = None) -> NDArray[np.int64]: ...
+    def remove(self, ids: NDArray[np.int64]) -> int: ...
+    def search(self, queries: list[str], *, top_k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
+    def save(self, path: str | PathLike[str]) -> None: ...
+
+@final
+class StaticEmbedder:
+    def __new__(cls, path: str | PathLike[str]) -> StaticEmbedder: ...
+    @property
+    def dimension(self) -> int: ...
+    @property
+    def fingerprint(self) -> str: ...
+    def embed(self, texts: list[str], threads: int) -> NDArray[np.float32]: ...
+    def count_tokens(self, texts: list[str]) -> list[int]: ...
+    def token_spans(self, text: str) -> list[tuple[int, int]]: ...
+
+@final
+class Router:
+    def __new__(cls, path: str | PathLike[str]) -> Router: ...
+    def route(self, query: str) -> tuple[str, float, float, bool, list[tuple[int, int, float, str]]]: ...
+
+def instruction_set() -> str: ...
+def instruction_sets() -> list[str]: ...

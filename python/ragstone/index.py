@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ragstone import _core
+from ragstone.arrays import float32
 from ragstone.chunking import Chunker, embedding_text
 from ragstone.citation import cite
 from ragstone.errors import DimensionMismatch, InvalidInput, NotFound
@@ -427,7 +428,7 @@ class SearchIndex:
             self._core.set_embedder(embedder.name, embedder.fingerprint, embedder.dimension)
 
     def _commit_embedded(self, documents: Sequence[Document], embeddings: ArrayLike) -> int:
-        vectors = _float32(embeddings, "embeddings")
+        vectors = float32(embeddings, "embeddings")
         if vectors.ndim != 2 or len(vectors) != len(documents):
             raise InvalidInput(
                 f"embeddings have shape {vectors.shape}, for {len(documents)} documents they need ({len(documents)}, dimension)"
@@ -457,21 +458,10 @@ class SearchIndex:
         return self._core.commit(list(documents), [], vectors)[4]
 
     def _checked_vector(self, vector: ArrayLike) -> NDArray[np.float32]:
-        ready = _float32(vector, "vector")
+        ready = float32(vector, "vector")
         if ready.ndim != 1:
             raise InvalidInput(f"vector has shape {ready.shape}, it must be one vector of shape (dimension,)")
         return ready
-
-
-def _float32(values: ArrayLike, what: str) -> NDArray[np.float32]:
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise InvalidInput(f"{what} cannot be read as an array: {error}") from None
-    if array.dtype.kind not in "fiu":
-        raise InvalidInput(f"{what} has dtype {array.dtype}, it must hold real numbers")
-    with np.errstate(over="ignore"):
-        return np.ascontiguousarray(array, dtype=np.float32)
 
 
 def _encodable(text: object, what: str) -> str:

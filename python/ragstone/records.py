@@ -77,7 +77,7 @@ class Section:
     """A span of a document's text that the parser marked: what the chunker may and may not cut.
 
     ``kind`` is ``heading``, ``paragraph``, ``list``, ``table`` or ``code``; ``headings`` is the path of
-    headings above the span, outermost first; ``page`` counts from 1 where the format has pages.
+    headings in force, outermost first (a heading's own text is the last part of its path); ``page`` counts from 1 where the format has pages.
     Sections are sorted, do not overlap, and need not cover the whole text.
     """
 

@@ -322,9 +322,9 @@ HOSTILE = {
 def test_hostile_text_takes_linear_time(seed: str, kind: str) -> None:
     """Catches quadratic scanning: half a megabyte must not take more than a few seconds on a busy machine."""
     text = seed * (500_000 // len(seed))
-    started = time.perf_counter()
+    started = time.process_time()
     chunks = cut(text, max_tokens=256, overlap_tokens=32, sections=[Section(0, len(text), kind)])  # type: ignore[arg-type]
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
     assert max((len(chunk.text) for chunk in chunks), default=0) <= 32 * 256
     assert sum(len(chunk.text) for chunk in chunks) <= 2 * len(text)
 
@@ -334,7 +334,7 @@ def test_many_headings_take_linear_time() -> None:
     line = "# h\n"
     text = line * 50_000
     sections = [Section(4 * k, 4 * k + 3, "heading", ("a",) * (k % 6) + (f"h{k}",)) for k in range(50_000)]
-    started = time.perf_counter()
+    started = time.process_time()
     chunks = cut(text, max_tokens=256, sections=sections)
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
     assert "".join(chunk.text for chunk in chunks).count("#") == 50_000

@@ -216,7 +216,7 @@ class _Page:
                 writer.separate(" | ")
             self.cells += 1
         elif name == "br":
-            writer.separate("\n")
+            writer.separate(" " if self.tables else "\n")
         elif name in _BLOCKS:
             self._separate(name)
             if writer.heading is not None and writer.heading[1] >= 0:  # a heading that was not closed

@@ -88,11 +88,11 @@ class _Scanner:
                 return True
         above, prose = self.previous
         if indent <= 3 and stripped[0] in "=-" and prose and not stripped.strip(stripped[0]):
-            self.outline.take_back(above)
+            self.outline.take_back()
             self._heading(1 if stripped[0] == "=" else 2, prose, above, end)
             return True
         if "|" in stripped and "-" in stripped and "|" in prose and _RULE.issuperset(stripped):
-            self.outline.take_back(above)
+            self.outline.take_back()
             self.outline.add("table", above, end)
             return True
         if stripped[0] == "|" and self.outline.kind == "table":

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from ragstone.records import MetadataValue, Section
 
 __all__ = ["Outline", "Parsed", "lines"]
 
+_Open: TypeAlias = "tuple[Literal['paragraph', 'list', 'table', 'code'], int, int]"
 _NAME_CHARACTERS = 240  # of a heading's name in a path; the text keeps all of it
 
 
@@ -31,7 +32,8 @@ class Outline:
         self.sections: list[Section] = []
         self._path: tuple[str, ...] = ()
         self._levels: list[int] = []
-        self._open: tuple[Literal["paragraph", "list", "table", "code"], int, int] | None = None
+        self._open: _Open | None = None
+        self._before: _Open | None = None  # what was open before the last addition
 
     @property
     def kind(self) -> str | None:
@@ -59,16 +61,16 @@ class Outline:
     def add(self, kind: Literal["paragraph", "list", "table", "code"], start: int, end: int) -> None:
         """Mark a span, as part of the open section where that has the same kind."""
         if self._open is not None and self._open[0] == kind:
+            self._before = self._open
             self._open = (kind, self._open[1], end)
         else:
             self.close()
+            self._before = None
             self._open = (kind, start, end)
 
-    def take_back(self, start: int) -> None:
-        """Unmark the open section from ``start`` on: what looked like text was the head of something else."""
-        if self._open is not None:
-            kind, first, _ = self._open
-            self._open = (kind, first, start) if first < start else None
+    def take_back(self) -> None:
+        """Unmark what was added last: it looked like text but is the head of something else."""
+        self._open = self._before
 
     def close(self) -> None:
         """End the open section: the next one of its kind is another."""

@@ -34,6 +34,7 @@ _NO_FUNCTION = frozenset(
 )
 _TABLE = re.compile(r"\[{1,2}([^\[\]\r\n]{1,200})\]{1,2}\s*(?:[#;].*)?")
 _YAML_KEY = re.compile(r"([A-Za-z_][\w.-]{0,100}):(?:\s|$)")
+_LONGEST_PYTHON = 1_000_000  # characters: a syntax tree takes hundreds of times the memory of its text
 _ATTACHED = ("#", "//", "/*", "*", "@", "--", '"""', "///", "template", ";")
 
 
@@ -50,8 +51,10 @@ def parse_configuration(text: str) -> Parsed:
 def parse_python(text: str) -> Parsed:
     """Parse Python: a section for each function and class, and for each method of a class.
 
-    What is not valid Python 3 is parsed by its keywords, as other languages are.
+    What is not valid Python 3, or longer than a million characters, is parsed by its keywords, as other languages are.
     """
+    if len(text) > _LONGEST_PYTHON:
+        return parse_source_code(text)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the file's escapes, of no concern here
@@ -123,7 +126,7 @@ def _definition_name(line: str) -> str:
         match = _FUNCTION.match(line)
         if match is not None and (match[1] in _NO_FUNCTION or line.split(None, 1)[0] in _NO_FUNCTION):
             match = None
-    return match[1].rstrip(":<") if match else ""
+    return match[1].partition("<")[0].rstrip(":") if match else ""
 
 
 def _entry_name(line: str) -> str:

@@ -10,7 +10,7 @@ from ragstone.citation import context
 from ragstone.filters import FilterLike
 from ragstone.index import SearchIndex
 from ragstone.recommender import advise, route
-from ragstone.records import Answer
+from ragstone.records import Answer, Hit, Path
 
 __all__ = ["ask"]
 
@@ -27,25 +27,32 @@ def ask(
     """See :meth:`ragstone.pipeline.Index.ask`."""
     started = time.perf_counter()
     routed = route(query)
-    retrieves = routed.path in ("retrieve", "hybrid")
-    hits, probability, abstained = (), None, False
-    if retrieves:
+    path: Path = routed.path
+    hits: tuple[Hit, ...] = ()
+    probability: float | None = None
+    abstained = False
+    # The text alone can leave it open whether a query needs facts; then the corpus itself is asked.
+    doubtful = path == "pass" and routed.uncertain
+    if path in ("retrieve", "hybrid") or doubtful:
         result, evidence = index.search_with_evidence(
             query, top_k=top_k, filter=filter, principals=principals, timeout_s=timeout_s
         )
-        probability = answerability(evidence)
-        abstained = not result.hits or probability < threshold(evidence)
-        hits = () if abstained else result.hits
-    advice = advise(query, routed) if routed.path in ("advisory_finetune", "hybrid") else None
+        name = index.embedder.name if index.embedder is not None else None
+        probability = answerability(evidence, name)
+        found = bool(result.hits) and probability >= threshold(evidence, name)
+        hits = result.hits if found else ()
+        if doubtful and found:
+            path = "retrieve"
+        abstained = not found and path != "pass"
     return Answer(
         query=query,
-        path=routed.path,
+        path=path,
         route=routed,
         hits=hits,
         citations=tuple(hit.citation for hit in hits),
         context=context(hits),
         abstained=abstained,
         answerability=probability,
-        advice=advice,
+        advice=advise(query, routed) if path in ("advisory_finetune", "hybrid") else None,
         latency_ms=(time.perf_counter() - started) * 1000,
     )

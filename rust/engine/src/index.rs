@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use crate::error::{Error, Result};
+use crate::ids::random_id;
 use crate::interrupt::Interrupt;
 use crate::lexical::Analyzer;
 use crate::merge;
@@ -15,7 +16,7 @@ use crate::storage::disk::Disk;
 use crate::storage::draft::Draft;
 use crate::storage::frame::Verify;
 use crate::storage::manifest::{
-    EmbedderEntry, LOCK, Manifest, Settings, copy_file, generations, is_ours, random_id, retire, sweep,
+    EmbedderEntry, LOCK, Manifest, Settings, copy_file, generations, is_ours, retire, sweep,
 };
 use crate::storage::{Lock, LockGuard, Storage};
 use crate::writer::{Batch, CommitReport, checked_unit, now_ms};

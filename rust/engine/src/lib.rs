@@ -1,21 +1,25 @@
 //! Bytes to answers: crash-safe storage, dense and lexical search, fusion.
 //!
-//! Modules by rank, imports only downward: [`error`], [`bitmap`], [`interrupt`] → [`storage`] → [`dense`],
+//! Modules by rank, imports only downward: [`error`], [`bitmap`], [`interrupt`], [`ids`] → [`storage`] → [`dense`],
 //! [`lexical`], [`chunks`], [`filter`], [`history`] (siblings that never see each other) → [`tombstones`],
-//! [`segment`], [`fusion`] → [`snapshot`] → [`writer`], [`merge`], [`searcher`] → [`index`].
+//! [`segment`], [`fusion`] → [`snapshot`] → [`writer`], [`merge`], [`searcher`] → [`index`]. Beside them, and used by
+//! none of them: [`embedding`] and [`routing`].
 #![deny(unsafe_code)]
 
 pub mod bitmap;
 pub mod chunks;
 pub mod dense;
+pub mod embedding;
 pub mod error;
 pub mod filter;
 pub mod fusion;
 pub mod history;
+pub mod ids;
 pub mod index;
 pub mod interrupt;
 pub mod lexical;
 pub mod merge;
+pub mod routing;
 pub mod searcher;
 pub mod segment;
 pub mod snapshot;

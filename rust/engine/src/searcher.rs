@@ -1,6 +1,6 @@
 //! Answers a query from one snapshot: dense and lexical lists, fused, in a total order.
 //!
-//! Ranks by score, ties by (document_id, ordinal). Because rows ascend in that order within a segment, each segment's
+//! Ranks by score, ties by (`document_id`, ordinal). Because rows ascend in that order within a segment, each segment's
 //! own ranking is right and only the segments' best lists have to be merged.
 
 use std::collections::BTreeMap;
@@ -128,7 +128,7 @@ struct Search<'a> {
 impl Snapshot {
     /// Answers a query.
     pub fn search(&self, query: &Query<'_>, interrupt: &dyn Interrupt) -> Result<Outcome> {
-        let search = Search { snapshot: self, allowed: self.allowed(query)?, interrupt };
+        let search = Search { snapshot: self, allowed: self.allowed(query), interrupt };
         let depth = match query.mode {
             Mode::Hybrid(Rule::Convex { .. }) => CONVEX_DEPTH.max(query.top_k),
             Mode::Hybrid(_) => fusion::DEPTH.max(query.top_k),
@@ -166,7 +166,7 @@ impl Snapshot {
     }
 
     /// The rows of each segment that may be found; `None` where all may.
-    fn allowed(&self, query: &Query<'_>) -> Result<Vec<Option<Bitmap>>> {
+    fn allowed(&self, query: &Query<'_>) -> Vec<Option<Bitmap>> {
         let allowed = |segment: &LiveSegment| {
             let metadata = &segment.segment.metadata;
             let mut documents = query.filter.map(|filter| metadata.matching(filter));
@@ -188,7 +188,7 @@ impl Snapshot {
                 }
             }
         };
-        Ok(self.segments.iter().map(allowed).collect())
+        self.segments.iter().map(allowed).collect()
     }
 
     /// The chunk of a hit.

@@ -9,6 +9,7 @@ use crate::chunks::DocumentInput;
 use crate::dense::unit;
 use crate::error::{Error, Result};
 use crate::history::{Action, Change};
+use crate::ids::hexadecimal;
 use crate::interrupt::Interrupt;
 use crate::lexical::Corrections;
 use crate::segment::{write_lexical, write_segment, write_vectors_file};
@@ -209,9 +210,4 @@ pub fn bury(
     }
     tombstones.corrections.merge(&further);
     tombstones.write(storage)
-}
-
-/// Bytes as lower-case hexadecimal digits.
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -89,9 +89,8 @@ impl DenseIndex {
     ) -> PyResult<Bound<'py, PyArray1<i64>>> {
         let dimension = vectors.shape()[1];
         let (values, ids) = (matrix(&vectors)?, numbers(ids)?);
-        let added = detached(py, None, |_| {
-            writing(&self.engine).add(Matrix { values: &values, dimension }, ids.as_deref())
-        })?;
+        let added =
+            detached(py, None, |_| writing(&self.engine).add(Matrix { values: &values, dimension }, ids.as_deref()))?;
         Ok(added.to_pyarray(py))
     }
 
@@ -194,7 +193,9 @@ impl LexicalIndex {
 /// Name of the instruction set in use; `RAGSTONE_ISA` forces one.
 #[pyfunction]
 pub(crate) fn instruction_set() -> PyResult<&'static str> {
-    ragstone_kernels::dispatch::active().map(ragstone_kernels::dispatch::Kernels::name).map_err(|error| invalid(error.to_string()))
+    ragstone_kernels::dispatch::active()
+        .map(ragstone_kernels::dispatch::Kernels::name)
+        .map_err(|error| invalid(error.to_string()))
 }
 
 /// Names of the instruction sets that this machine has, best first.

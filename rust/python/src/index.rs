@@ -9,13 +9,14 @@ use pyo3::types::PyDict;
 use ragstone_engine::chunks::{ChunkInput, DocumentInput, MetadataMap};
 use ragstone_engine::filter::{self, Filter};
 use ragstone_engine::fusion::Rule;
+use ragstone_engine::ids::hexadecimal;
 use ragstone_engine::index::{CreateOptions, Index as Engine, Options};
 use ragstone_engine::searcher::{Evidence, Found, Mode, Outcome, Query};
 use ragstone_engine::snapshot::Snapshot;
 use ragstone_engine::storage::disk::Disk;
 use ragstone_engine::storage::frame::Verify;
 use ragstone_engine::storage::manifest::EmbedderEntry;
-use ragstone_engine::writer::{Batch, hexadecimal};
+use ragstone_engine::writer::Batch;
 
 use crate::error::{invalid, raise};
 use crate::interrupt::detached;
@@ -296,11 +297,7 @@ impl Index {
 
     /// The next rows that wait for vectors: (segment, first_row, [(context, text) or None]).
     #[allow(clippy::type_complexity)]
-    fn pending(
-        &self,
-        py: Python<'_>,
-        rows_max: u32,
-    ) -> PyResult<Option<(String, u32, Vec<Option<(String, String)>>)>> {
+    fn pending(&self, py: Python<'_>, rows_max: u32) -> PyResult<Option<(String, u32, Vec<Option<(String, String)>>)>> {
         let pending = detached(py, None, |_| self.engine.pending(rows_max))?;
         Ok(pending.map(|pending| (pending.segment, pending.first_row, pending.texts)))
     }
@@ -384,9 +381,8 @@ impl Index {
     /// Checks every byte; the damage found, one line a file.
     fn verify(&self, py: Python<'_>) -> PyResult<Vec<String>> {
         let snapshot = self.engine.snapshot();
-        let damage = detached(py, None, |watch| {
-            snapshot.verify(|_| ragstone_engine::interrupt::Interrupt::check(watch))
-        })?;
+        let damage =
+            detached(py, None, |watch| snapshot.verify(|_| ragstone_engine::interrupt::Interrupt::check(watch)))?;
         Ok(damage.iter().map(ToString::to_string).collect())
     }
 

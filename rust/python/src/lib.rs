@@ -4,9 +4,11 @@
 #![allow(clippy::needless_pass_by_value, clippy::too_many_arguments)]
 
 mod arrays;
+mod embedding;
 mod error;
 mod index;
 mod interrupt;
+mod routing;
 
 use pyo3::prelude::*;
 
@@ -16,7 +18,11 @@ mod _core {
     #[pymodule_export]
     use super::arrays::{DenseIndex, LexicalIndex, instruction_set, instruction_sets};
     #[pymodule_export]
+    use super::embedding::StaticEmbedder;
+    #[pymodule_export]
     use super::index::Index;
+    #[pymodule_export]
+    use super::routing::Router;
 
     #[pymodule_export]
     #[allow(non_upper_case_globals)]

@@ -1,6 +1,6 @@
 //! Documents and their chunks: texts kept once, chunks as exact spans into them.
 //!
-//! Rows are numbered in the order (document_id, ordinal), so that ascending rows are ascending chunk ids and the
+//! Rows are numbered in the order (`document_id`, ordinal), so that ascending rows are ascending chunk ids and the
 //! order of ties does not depend on how rows are spread over segments.
 
 mod reader;

@@ -13,7 +13,7 @@ use crate::storage::frame::{Column, Frame};
 pub struct Chunks {
     frame: Arc<Frame>,
     documents: Column<DocumentRecord>,
-    chunks: Column<ChunkRecord>,
+    table: Column<ChunkRecord>,
     sketch: Column<SketchRecord>,
     strings: Column<u8>,
     contexts: Column<u8>,
@@ -43,7 +43,7 @@ impl Chunks {
         let chunks = Self {
             frame: Arc::clone(frame),
             documents: frame.column("doc.table")?,
-            chunks: frame.column("chunk.table")?,
+            table: frame.column("chunk.table")?,
             sketch: frame.column("chunk.sketch")?,
             strings: frame.column("doc.strings")?,
             contexts: frame.column("chunk.contexts")?,
@@ -55,7 +55,7 @@ impl Chunks {
 
     /// Number of rows.
     pub fn rows(&self) -> u32 {
-        self.chunks.len() as u32
+        self.table.len() as u32
     }
 
     /// Number of documents.
@@ -75,7 +75,7 @@ impl Chunks {
 
     /// The chunk in this row, which must be below [`Self::rows`].
     pub fn chunk(&self, row: u32) -> ChunkView<'_> {
-        ChunkView { owner: self, record: &self.chunks[row as usize] }
+        ChunkView { owner: self, record: &self.table[row as usize] }
     }
 
     /// Number of the document with this id.
@@ -111,7 +111,7 @@ impl Chunks {
             .map(|record| (record.hash, record.row))
             .take(count)
             .collect();
-        if at_hand.len() == count || self.sketch.len() == self.chunks.len() {
+        if at_hand.len() == count || self.sketch.len() == self.table.len() {
             return Ok(at_hand);
         }
         let mut hashes = Vec::with_capacity(eligible.count() as usize);
@@ -157,14 +157,14 @@ impl Chunks {
                 return corrupt("documents and chunks disagree");
             }
             next = match next.checked_add(document.row_count) {
-                Some(next) if next as usize <= self.chunks.len() => next,
+                Some(next) if next as usize <= self.table.len() => next,
                 _ => return corrupt("a document has more chunks than there are"),
             };
         }
-        if next as usize != self.chunks.len() {
+        if next as usize != self.table.len() {
             return corrupt("a chunk belongs to no document");
         }
-        for (row, chunk) in self.chunks.iter().enumerate() {
+        for (row, chunk) in self.table.iter().enumerate() {
             let Some(document) = self.documents.get(chunk.document as usize) else {
                 return corrupt("a chunk belongs to no document");
             };
@@ -177,7 +177,7 @@ impl Chunks {
                 return corrupt("a chunk lies outside its document");
             }
         }
-        if self.sketch.iter().any(|record| record.row as usize >= self.chunks.len()) {
+        if self.sketch.iter().any(|record| record.row as usize >= self.table.len()) {
             return corrupt("the sketch names a row that does not exist");
         }
         Ok(())

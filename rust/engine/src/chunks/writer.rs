@@ -156,8 +156,8 @@ pub fn write_chunks(writer: &mut FrameWriter, documents: &[(&DocumentInput, &Lay
             content_sha256: document.content_sha256.unwrap_or_default(),
             first_row,
             row_count: document.chunks.len() as u32,
-            flags: u64::from(document.acl.is_some()) * HAS_ACL
-                | u64::from(document.content_sha256.is_some()) * HAS_DIGEST,
+            flags: (u64::from(document.acl.is_some()) * HAS_ACL)
+                | (u64::from(document.content_sha256.is_some()) * HAS_DIGEST),
         });
     }
     sketch.sort_unstable();

@@ -124,10 +124,13 @@ impl MetadataWriter {
     }
 }
 
+/// Places of a field in `meta.values` and in `meta.strings`.
+type Ranges = (Range<usize>, Range<usize>);
+
 /// Metadata of one segment.
 #[derive(Debug)]
 pub struct Metadata {
-    fields: BTreeMap<(Scope, String, Type), (Range<usize>, Range<usize>)>,
+    fields: BTreeMap<(Scope, String, Type), Ranges>,
     values: Column<u64>,
     documents: Column<u32>,
     offsets: Column<u64>,
@@ -379,7 +382,7 @@ mod tests {
             let documents: Vec<_> = values.iter().map(|value| (json!({"x": value}), None)).collect();
             for (operator, test) in [
                 ("$lt", (|a, b| a < b) as fn(f64, f64) -> bool), ("$lte", |a, b| a <= b), ("$gt", |a, b| a > b),
-                ("$gte", |a, b| a >= b), ("$eq", |a, b| a == b),
+                ("$gte", |a, b| a >= b), ("$eq", |a, b| a.total_cmp(&b).is_eq()),
             ] {
                 let expected: Vec<u32> = (0..values.len() as u32).filter(|&row| test(values[row as usize], border)).collect();
                 check(&documents, &json!({"x": {operator: border}}), &expected);

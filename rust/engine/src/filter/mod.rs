@@ -1,6 +1,6 @@
 //! Typed metadata: which documents pass a filter and an access list, as bitmaps.
 //!
-//! A filter is a small tree of typed comparisons, never a string language. Its JSON form, in the words of MongoDB:
+//! A filter is a small tree of typed comparisons, never a string language. Its JSON form, in the words of `MongoDB`:
 //! `{"year": {"$gte": 2020}, "lang": {"$in": ["en", "de"]}}`, with `$eq $ne $gt $gte $lt $lte $in $nin $exists`
 //! for a field and `$and $or $not` around filters. A list passes where one of its elements passes; `$ne` and `$nin`
 //! pass where no element equals, and where the field is missing. Values of different types never compare equal.

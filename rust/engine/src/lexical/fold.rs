@@ -79,12 +79,17 @@ pub(super) fn is_attached(c: char) -> bool {
 
 /// Cuts `text` to at most `bytes` at a character's border.
 fn prefix(text: &str, bytes: usize) -> &str {
-    &text[..text.floor_char_boundary(bytes)]
+    let mut end = bytes.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 fn truncate(out: &mut String, start: usize) {
     if out.len() - start > TERM_BYTES_MAX {
-        out.truncate(out.floor_char_boundary(start + TERM_BYTES_MAX));
+        let end = start + prefix(&out[start..], TERM_BYTES_MAX).len();
+        out.truncate(end);
     }
 }
 

@@ -253,7 +253,7 @@ impl Lexical {
         let mut seen = 0u64;
         for (container, &impact) in containers.iter().zip(impacts) {
             let window = u32::from(container.window);
-            if previous >= Some(window) {
+            if previous >= Some(window) || u32::from(container.last) >= WINDOW {
                 return Err(corrupt());
             }
             previous = Some(window);

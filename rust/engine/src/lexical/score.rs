@@ -337,7 +337,7 @@ impl<'a> Pass<'a> {
         {
             return bits(words, |local| self.offer_exactly(pieces, base + local, top));
         }
-        let partial = idle > 0 && busy_postings * 2 < idle_postings;
+        let mut partial = idle > 0 && busy_postings * 2 < idle_postings;
         if partial {
             // Kept in the order of the terms although a partial sum is only compared, never returned.
             self.scratch.order.drain(..idle);
@@ -345,7 +345,15 @@ impl<'a> Pass<'a> {
             for at in 0..self.scratch.order.len() {
                 self.add(&pieces[self.scratch.order[at]])?;
             }
-        } else {
+            // Where too many rows come near the floor, looking them up would cost more than adding everything.
+            let near = self.scratch.sums.iter().filter(|&&sum| sum > 0.0 && reaches(sum + rest, floor)).count();
+            if near * pieces.len() * LOOKUP > idle_postings + busy_postings {
+                self.scratch.sums.fill(0.0);
+                self.scratch.seen.fill(0);
+                partial = false;
+            }
+        }
+        if !partial {
             pieces.iter().try_for_each(|planned| self.add(planned))?;
         }
         let words = self.scratch.seen.len().min(WINDOW as usize / 64);

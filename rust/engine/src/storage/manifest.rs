@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::frame::{FileEntry, Frame, FrameWriter, Kind, Verify};
 use super::{Storage, StorageFile};
 use crate::error::{Error, Result};
+use crate::ids::random_id;
 
 /// Name of the lock file.
 pub const LOCK: &str = "LOCK";
@@ -233,16 +234,6 @@ pub fn is_ours(name: &str) -> bool {
 /// A new unique name: a prefix and 128 random bits.
 pub fn unique_name(prefix: &str) -> Result<String> {
     Ok(format!("{prefix}{}", random_id()?))
-}
-
-/// 128 random bits as 32 hexadecimal digits.
-pub fn random_id() -> Result<String> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|error| Error::Io {
-        context: "draw a random name".to_owned(),
-        source: std::io::Error::other(error.to_string()),
-    })?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Creates and syncs a file whose whole content is at hand; for copies.

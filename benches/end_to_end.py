@@ -1,0 +1,188 @@
+"""The recorded run: ingest, size, memory, cold open and latency on 100,000 real chunks from real files.
+
+    python benches/end_to_end.py --corpus .build/corpora/debian --embedder builtin [--chunks 100000] [--work .build/bench]
+
+The index is kept in ``--work`` and filled where an earlier run stopped, because embedding takes long with ``minilm``:
+a rate is only recorded by a run that made that stage from beginning to end. Latency is measured in a process of its
+own, after the files were dropped from the page cache for the cold figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import ragstone
+from ragstone.documents import find_files
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from machine import save
+
+QUERIES = 1000
+CHARACTERS_PER_CHUNK = 840  # of this corpus, measured; only decides how many files are taken
+
+
+def main() -> None:
+    """Ingest, embed, measure, save."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--embedder", default="builtin")
+    parser.add_argument("--chunks", type=int, default=100_000)
+    parser.add_argument("--work", type=Path, default=Path(".build/bench"))
+    parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.measure:
+        print(json.dumps(measure(options)))
+        return
+    result: dict[str, Any] = {"embedder": options.embedder}
+    result.update(fill(options))
+    drop_from_cache(place(options))
+    command = [sys.executable, __file__, "--corpus", str(options.corpus), "--embedder", options.embedder]
+    command += ["--chunks", str(options.chunks), "--work", str(options.work), "--measure"]
+    outcome = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    result.update(json.loads(outcome.stdout.splitlines()[-1]))
+    print(json.dumps(result, indent=1))
+    print("saved", save(f"end_to_end-{options.embedder}", result))
+
+
+def place(options: argparse.Namespace) -> Path:
+    """The index directory of this run."""
+    return Path(options.work) / f"kb-{options.embedder}-{options.chunks}"
+
+
+def chosen_files(corpus: Path, chunks: int) -> list[Path]:
+    """Every n-th file, so that all packages are there, until there is text enough."""
+    files = list(find_files([corpus / "documents"]))
+    total = sum(path.stat().st_size for path in files)
+    wanted = chunks * CHARACTERS_PER_CHUNK * 1.1
+    step = max(1, int(total / wanted))
+    return files[::step]
+
+
+def fill(options: argparse.Namespace) -> dict[str, Any]:
+    """Ingest text first, then embed; says how fast each went where this run did all of it."""
+    result: dict[str, Any] = {}
+    files = chosen_files(options.corpus, options.chunks)
+    text_bytes = sum(path.stat().st_size for path in files)
+    with ragstone.open(place(options), embedder=options.embedder) as index:
+        fresh = len(index) == 0
+        started = time.perf_counter()
+        report = index.ingest(files, embed="later", progress=True, sync=False)
+        seconds = time.perf_counter() - started
+        if fresh:
+            result["ingest_text_s"] = round(seconds, 1)
+            result["ingest_chunks_per_s"] = round(report.chunks_added / seconds, 1)
+            result["ingest_mb_per_s"] = round(text_bytes / 1e6 / seconds, 2)
+        result["files"] = len(files)
+        result["files_failed"] = len(report.failed)
+        before = int(str(index.stats()["chunks_embedded"]))
+        started = time.perf_counter()
+
+        def show(done: int, total: int) -> None:
+            rate = done / (time.perf_counter() - started)
+            print(f"embedded {done:,} of {total:,} chunks, {rate:.0f}/s", file=sys.stderr, flush=True)
+
+        embedded = index.embed_pending(progress=show)
+        seconds = time.perf_counter() - started
+        if before == 0 and embedded:
+            result["embed_s"] = round(seconds, 1)
+            result["embed_chunks_per_s"] = round(embedded / seconds, 1)
+        started = time.perf_counter()
+        index.merge()
+        result["merge_s"] = round(time.perf_counter() - started, 1)
+        result["peak_memory_filling_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+    return result
+
+
+def drop_from_cache(folder: Path) -> None:
+    """Ask the system to forget the files' pages, as after a restart."""
+    for path in folder.iterdir():
+        descriptor = os.open(path, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(descriptor)
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Cold open and first answer, then latency of ``ask`` and ``search`` over many queries, then memory."""
+    rows = [json.loads(line) for line in (options.corpus / "queries.jsonl").read_text(encoding="utf-8").splitlines()]
+    queries = [row["query"] for row in rows][:: max(1, len(rows) // QUERIES)][:QUERIES]
+    started = time.perf_counter()
+    index = ragstone.open(place(options), read_only=True)
+    opened = time.perf_counter()
+    index.ask(queries[-1])
+    answered = time.perf_counter()
+    figures: dict[str, Any] = {
+        "open_cold_ms": round((opened - started) * 1000, 1),
+        "first_ask_cold_ms": round((answered - opened) * 1000, 1),
+    }
+    statistics_ = index.stats()
+    chunks = int(str(statistics_["chunks"]))
+    size = int(str(statistics_["size_bytes"]))
+    figures["chunks"] = chunks
+    figures["chunks_embedded"] = statistics_["chunks_embedded"]
+    figures["segments"] = statistics_["segments"]
+    figures["size_bytes_per_chunk"] = round(size / chunks, 1)
+    figures["text_bytes_per_chunk"] = round(int(str(statistics_["text_bytes"])) / chunks, 1)
+    for query in queries[:50]:
+        index.ask(query)
+    retrieved, passed, paths = [], [], {}
+    for query in queries:
+        started = time.perf_counter()
+        answer = index.ask(query)
+        milliseconds = (time.perf_counter() - started) * 1000
+        paths[answer.path] = paths.get(answer.path, 0) + 1
+        (retrieved if answer.answerability is not None else passed).append(milliseconds)
+    figures["queries"] = len(queries)
+    figures["paths"] = paths
+    figures["ask_ms"] = percentiles(retrieved)
+    for mode in ("hybrid", "dense", "bm25"):
+        times = []
+        for query in queries:
+            started = time.perf_counter()
+            index.search(query, top_k=5, mode=mode)
+            times.append((time.perf_counter() - started) * 1000)
+        figures[f"search_{mode}_ms"] = percentiles(times)
+    embedder = index.embedder
+    if embedder is not None:
+        times = []
+        for query in queries:
+            started = time.perf_counter()
+            embedder.embed([query])
+            times.append((time.perf_counter() - started) * 1000)
+        figures["embed_query_ms"] = percentiles(times)
+    figures["memory_mb"] = memory()
+    index.close()
+    started = time.perf_counter()
+    index = ragstone.open(place(options), read_only=True, embedder=None)
+    index.search(queries[0], mode="bm25")
+    figures["open_and_search_warm_ms"] = round((time.perf_counter() - started) * 1000, 1)
+    return figures
+
+
+def percentiles(times: list[float]) -> dict[str, float]:
+    """Median, 95th and 99th percentile and maximum, in milliseconds."""
+    cuts = statistics.quantiles(times, n=100)
+    return {"p50": round(cuts[49], 2), "p95": round(cuts[94], 2), "p99": round(cuts[98], 2), "max": round(max(times), 2)}
+
+
+def memory() -> dict[str, float]:
+    """Resident memory of this process: its own, and pages of mapped files that the system may drop at any time."""
+    fields = {}
+    for line in Path("/proc/self/smaps_rollup").read_text().splitlines()[1:]:
+        name, _, value = line.partition(":")
+        fields[name] = int(value.split()[0]) / 1024
+    own = fields.get("Anonymous", 0.0)
+    return {"resident": round(fields["Rss"], 1), "own": round(own, 1), "mapped_files": round(fields["Rss"] - own, 1)}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,237 @@
+"""Indexes for people who bring vectors or texts and no documents: arrays in, arrays out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ragstone import _core
+from ragstone.embedding.threads import thread_budget
+from ragstone.errors import InvalidInput
+
+__all__ = ["BM25Index", "DenseIndex"]
+
+# ids and scores of one call take 12 bytes for each hit asked for.
+_RESULTS_MAX = 1 << 28
+
+
+def float32(values: ArrayLike, what: str) -> NDArray[np.float32]:
+    """Values as a contiguous float32 array; refuses what holds no real numbers."""
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise InvalidInput(f"{what} cannot be read as an array: {error}") from None
+    if array.dtype.kind not in "fiu":
+        raise InvalidInput(f"{what} has dtype {array.dtype}, it must hold real numbers")
+    # A value too large for float32 becomes infinite here and is refused as such by the engine.
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(array, dtype=np.float32)
+
+
+def _rows(values: ArrayLike, what: str) -> NDArray[np.float32]:
+    """One vector or several, as rows."""
+    array = float32(values, what)
+    if array.ndim == 1 and array.size:
+        array = array[np.newaxis, :]
+    if array.ndim != 2:
+        raise InvalidInput(f"{what} has shape {array.shape}, it must be (n, dimension)")
+    return array
+
+
+def _ids(ids: ArrayLike | None) -> NDArray[np.int64] | None:
+    if ids is None:
+        return None
+    array = np.asarray(ids)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise InvalidInput(f"ids have shape {array.shape} and dtype {array.dtype}, they must be (n,) integers")
+    if array.dtype.kind == "u" and array.size and int(array.max()) > np.iinfo(np.int64).max:
+        raise InvalidInput(f"id {int(array.max())} is larger than 2^63 - 1")
+    return np.ascontiguousarray(array, dtype=np.int64)
+
+
+def _top_k(top_k: int, queries: int) -> int:
+    if isinstance(top_k, bool) or not isinstance(top_k, (int, np.integer)) or top_k < 1:
+        raise InvalidInput(f"top_k is {top_k!r}, it must be an integer of at least 1")
+    if int(top_k) * max(queries, 1) > _RESULTS_MAX:
+        raise InvalidInput(f"top_k is {top_k} for {queries} queries: at most {_RESULTS_MAX} results fit in one call")
+    return int(top_k)
+
+
+def _texts(texts: Sequence[str], what: str) -> list[str]:
+    if isinstance(texts, str):
+        raise InvalidInput(f"{what} is one string: pass a list of strings")
+    listed = list(texts)
+    for number, text in enumerate(listed):
+        if not isinstance(text, str):
+            raise InvalidInput(f"{what} {number} is of type {type(text).__name__}, it must be a string")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidInput(f"{what} {number} has a lone surrogate at index {error.start}") from None
+    return listed
+
+
+class DenseIndex:
+    """Vectors with numeric ids, searched by cosine. Safe to use from several threads.
+
+    >>> import numpy as np
+    >>> index = DenseIndex(dimension=3)
+    >>> index.add(np.eye(3, dtype=np.float32))
+    array([0, 1, 2])
+    >>> ids, scores = index.search([[1.0, 0.5, 0.0]], top_k=2)
+    >>> ids
+    array([[0, 1]])
+    """
+
+    def __init__(self, *, dimension: int) -> None:
+        """Make an empty index for vectors of ``dimension`` values."""
+        if isinstance(dimension, bool) or not isinstance(dimension, (int, np.integer)) or dimension < 1:
+            raise InvalidInput(f"dimension is {dimension!r}, it must be an integer of at least 1")
+        self._core = _core.DenseIndex(min(int(dimension), 2**63 - 1))
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> DenseIndex:
+        """Open a saved index, memory-mapped.
+
+        Raises:
+            NotFound: There is no such file.
+            CorruptIndex: The file is damaged.
+        """
+        index = cls.__new__(cls)
+        index._core = _core.DenseIndex.open(path)
+        return index
+
+    @property
+    def dimension(self) -> int:
+        """Number of values in a vector."""
+        return self._core.dimension
+
+    def __len__(self) -> int:
+        """Number of vectors."""
+        return len(self._core)
+
+    def add(self, vectors: ArrayLike, ids: ArrayLike | None = None) -> NDArray[np.int64]:
+        """Add vectors; one whose id is taken replaces the one that had it.
+
+        Args:
+            vectors: Shape (n, dimension), real numbers; each finite and not zero. Their length does not matter.
+            ids: Shape (n,), integers of at least 0. By default they continue from the largest id ever used.
+
+        Returns:
+            The ids, shape (n,), int64.
+
+        Raises:
+            DimensionMismatch: The vectors have another dimension.
+            InvalidInput: A vector or an id cannot be used; none was added.
+        """
+        return self._core.add(_rows(vectors, "vectors"), _ids(ids))
+
+    def remove(self, ids: ArrayLike) -> int:
+        """Remove vectors by id; returns how many there were."""
+        given = _ids(ids)
+        return 0 if given is None else self._core.remove(given)
+
+    def search(
+        self, queries: ArrayLike, *, top_k: int = 10, exact: bool = False, filter_ids: ArrayLike | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Find the vectors of highest cosine for each query.
+
+        Args:
+            queries: Shape (n, dimension), or (dimension,) for one.
+            top_k: Hits for each query.
+            exact: Guarantee the exact list. (Both settings are exact in this release.)
+            filter_ids: Find only vectors with these ids.
+
+        Returns:
+            ids of shape (n, top_k), int64, best first and equal scores by id, padded with -1; and their cosines,
+            float32, padded with negative infinity.
+        """
+        rows = _rows(queries, "queries")
+        return self._core.search(
+            rows, top_k=_top_k(top_k, len(rows)), exact=bool(exact), filter_ids=_ids(filter_ids), threads=thread_budget()
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Save the index as one file, durably; a file of this name is replaced in one step."""
+        self._core.save(path)
+
+    def __repr__(self) -> str:
+        return f"DenseIndex(dimension={self.dimension}, {len(self)} vectors)"
+
+
+class BM25Index:
+    """Texts with numeric ids, searched by BM25 in the Lucene form. Safe to use from several threads.
+
+    score = sum over the query's terms of idf · tf / (tf + k1 · (1 - b + b · length / average length)), with
+    idf = ln(1 + (N - df + 0.5) / (df + 0.5)) (Robertson and Zaragoza 2009, in the form of Apache Lucene 8).
+
+    >>> index = BM25Index()
+    >>> index.add(["the cat sat", "a dog barked", "cats and dogs"])
+    array([0, 1, 2])
+    >>> ids, scores = index.search(["cat"], top_k=3)
+    >>> ids
+    array([[ 0,  2, -1]])
+    """
+
+    def __init__(self, *, language: str = "english", k1: float = 1.2, b: float = 0.75) -> None:
+        """Make an empty index; ``language`` is a Snowball name such as ``"english"``, or ``"none"``."""
+        self._core = _core.LexicalIndex(language, float(k1), float(b))
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> BM25Index:
+        """Open a saved index, memory-mapped.
+
+        Raises:
+            NotFound: There is no such file.
+            CorruptIndex: The file is damaged.
+        """
+        index = cls.__new__(cls)
+        index._core = _core.LexicalIndex.open(path)
+        return index
+
+    def __len__(self) -> int:
+        """Number of texts."""
+        return len(self._core)
+
+    def add(self, texts: Sequence[str], ids: ArrayLike | None = None) -> NDArray[np.int64]:
+        """Add texts; one whose id is taken replaces the one that had it.
+
+        Args:
+            texts: n strings.
+            ids: Shape (n,), integers of at least 0. By default they continue from the largest id ever used.
+
+        Returns:
+            The ids, shape (n,), int64.
+        """
+        return self._core.add(_texts(texts, "text"), _ids(ids))
+
+    def remove(self, ids: ArrayLike) -> int:
+        """Remove texts by id; returns how many there were."""
+        given = _ids(ids)
+        return 0 if given is None else self._core.remove(given)
+
+    def search(
+        self, queries: Sequence[str] | str, *, top_k: int = 10
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Find the best texts for each query.
+
+        Args:
+            queries: n strings, or one.
+            top_k: Hits for each query.
+
+        Returns:
+            ids of shape (n, top_k), int64, best first and equal scores by id, padded with -1; and their scores,
+            float32, padded with negative infinity. Only texts that share a term with the query are found.
+        """
+        listed = _texts([queries] if isinstance(queries, str) else queries, "query")
+        return self._core.search(listed, top_k=_top_k(top_k, len(listed)))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Save the index as one file, durably."""
+        self._core.save(path)
+
+    def __repr__(self) -> str:
+        return f"BM25Index({len(self)} texts)"

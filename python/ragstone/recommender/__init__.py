@@ -1,0 +1,8 @@
+"""Retrieve or fine-tune: what a query asks for, and what to do about the part that retrieval cannot give."""
+
+from __future__ import annotations
+
+from ragstone.recommender.advice import advise
+from ragstone.recommender.route import route
+
+__all__ = ["advise", "route"]

@@ -1,0 +1,34 @@
+"""Runs what the README tells a user to run."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_example_runs_as_it_stands(tmp_path: Path) -> None:
+    """Catches a README whose first example has drifted from the package."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    (tmp_path / "corpora").symlink_to(ROOT / "corpora")
+    outcome = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert outcome.returncode == 0, outcome.stderr
+    first, path, citation, advice = outcome.stdout.splitlines()[:4]
+    assert first.startswith("note, characters 0-")
+    assert path == "hybrid"
+    assert citation.startswith("corpora/handbook/documents/")
+    assert advice
+
+
+@pytest.mark.parametrize("target", ["demo", "test", "offline", "help", "check", "wheel"])
+def test_named_make_targets_exist(target: str) -> None:
+    """Catches a command in the README that make does not know."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert f"make {target}" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE)
