@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ragstone import _core
+from ragstone.arguments import integer, number, text
+from ragstone.arguments import texts as strings
 from ragstone.embedding.threads import thread_budget
 from ragstone.errors import InvalidInput
 
@@ -16,6 +18,7 @@ __all__ = ["BM25Index", "DenseIndex"]
 
 # ids and scores of one call take 12 bytes for each hit asked for.
 _RESULTS_MAX = 1 << 28
+_DIMENSION_MAX = 65_536
 
 
 def float32(values: ArrayLike, what: str) -> NDArray[np.float32]:
@@ -44,7 +47,10 @@ def _rows(values: ArrayLike, what: str) -> NDArray[np.float32]:
 def _ids(ids: ArrayLike | None) -> NDArray[np.int64] | None:
     if ids is None:
         return None
-    array = np.asarray(ids)
+    try:
+        array = np.asarray(ids)
+    except ValueError as error:
+        raise InvalidInput(f"ids cannot be read as an array: {error}") from None
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise InvalidInput(f"ids have shape {array.shape} and dtype {array.dtype}, they must be (n,) integers")
     if array.dtype.kind == "u" and array.size and int(array.max()) > np.iinfo(np.int64).max:
@@ -53,25 +59,10 @@ def _ids(ids: ArrayLike | None) -> NDArray[np.int64] | None:
 
 
 def _top_k(top_k: int, queries: int) -> int:
-    if isinstance(top_k, bool) or not isinstance(top_k, (int, np.integer)) or top_k < 1:
-        raise InvalidInput(f"top_k is {top_k!r}, it must be an integer of at least 1")
-    if int(top_k) * max(queries, 1) > _RESULTS_MAX:
-        raise InvalidInput(f"top_k is {top_k} for {queries} queries: at most {_RESULTS_MAX} results fit in one call")
-    return int(top_k)
-
-
-def _texts(texts: Sequence[str], what: str) -> list[str]:
-    if isinstance(texts, str):
-        raise InvalidInput(f"{what} is one string: pass a list of strings")
-    listed = list(texts)
-    for number, text in enumerate(listed):
-        if not isinstance(text, str):
-            raise InvalidInput(f"{what} {number} is of type {type(text).__name__}, it must be a string")
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise InvalidInput(f"{what} {number} has a lone surrogate at index {error.start}") from None
-    return listed
+    asked = integer(top_k, "top_k", 1, _RESULTS_MAX)
+    if asked * max(queries, 1) > _RESULTS_MAX:
+        raise InvalidInput(f"top_k is {asked} for {queries} queries: at most {_RESULTS_MAX} results fit in one call")
+    return asked
 
 
 class DenseIndex:
@@ -88,9 +79,7 @@ class DenseIndex:
 
     def __init__(self, *, dimension: int) -> None:
         """Make an empty index for vectors of ``dimension`` values."""
-        if isinstance(dimension, bool) or not isinstance(dimension, (int, np.integer)) or dimension < 1:
-            raise InvalidInput(f"dimension is {dimension!r}, it must be an integer of at least 1")
-        self._core = _core.DenseIndex(min(int(dimension), 2**63 - 1))
+        self._core = _core.DenseIndex(integer(dimension, "dimension", 1, _DIMENSION_MAX))
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> DenseIndex:
@@ -151,7 +140,11 @@ class DenseIndex:
         """
         rows = _rows(queries, "queries")
         return self._core.search(
-            rows, top_k=_top_k(top_k, len(rows)), exact=bool(exact), filter_ids=_ids(filter_ids), threads=thread_budget()
+            rows,
+            top_k=_top_k(top_k, len(rows)),
+            exact=bool(exact),
+            filter_ids=_ids(filter_ids),
+            threads=thread_budget(),
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -178,7 +171,7 @@ class BM25Index:
 
     def __init__(self, *, language: str = "english", k1: float = 1.2, b: float = 0.75) -> None:
         """Make an empty index; ``language`` is a Snowball name such as ``"english"``, or ``"none"``."""
-        self._core = _core.LexicalIndex(language, float(k1), float(b))
+        self._core = _core.LexicalIndex(text(language, "language"), number(k1, "k1", 0, 1e6), number(b, "b", 0, 1))
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> BM25Index:
@@ -206,16 +199,14 @@ class BM25Index:
         Returns:
             The ids, shape (n,), int64.
         """
-        return self._core.add(_texts(texts, "text"), _ids(ids))
+        return self._core.add(strings(texts, "texts", "text"), _ids(ids))
 
     def remove(self, ids: ArrayLike) -> int:
         """Remove texts by id; returns how many there were."""
         given = _ids(ids)
         return 0 if given is None else self._core.remove(given)
 
-    def search(
-        self, queries: Sequence[str] | str, *, top_k: int = 10
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def search(self, queries: Sequence[str] | str, *, top_k: int = 10) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Find the best texts for each query.
 
         Args:
@@ -226,8 +217,8 @@ class BM25Index:
             ids of shape (n, top_k), int64, best first and equal scores by id, padded with -1; and their scores,
             float32, padded with negative infinity. Only texts that share a term with the query are found.
         """
-        listed = _texts([queries] if isinstance(queries, str) else queries, "query")
-        return self._core.search(listed, top_k=_top_k(top_k, len(listed)))
+        asked = strings([queries] if isinstance(queries, str) else queries, "queries", "query")
+        return self._core.search(asked, top_k=_top_k(top_k, len(asked)))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save the index as one file, durably."""

@@ -10,7 +10,9 @@ from ragstone.records import Citation, Hit
 __all__ = ["cite", "context"]
 
 
-def cite(*, source: str, document_id: str, page: int | None, start: int, end: int, snapshot: int, text: str) -> Citation:
+def cite(
+    *, source: str, document_id: str, page: int | None, start: int, end: int, snapshot: int, text: str
+) -> Citation:
     """The citation of one chunk; ``sha256`` is of its text in UTF-8, so that an auditor can check the source later."""
     digest = hashlib.sha256(text.encode()).hexdigest()
     return Citation(

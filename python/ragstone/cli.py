@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import io
 import json
 import logging
 import os
@@ -14,7 +15,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ragstone.errors import InvalidInput, RagstoneError
+from ragstone.errors import CorruptIndex, InvalidInput, RagstoneError
 from ragstone.pipeline import Index
 from ragstone.records import Answer, SearchResult
 
@@ -25,12 +26,22 @@ _RIGHT, _FINDING, _BAD_USE, _FAILURE = 0, 1, 2, 3
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A file's name or a text may hold what the terminal has no letters for; that is no reason to fail.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     parser = _parser()
     options = parser.parse_args(arguments)
     logging.basicConfig(format="%(message)s", level=logging.INFO if not options.json else logging.WARNING)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
-        return command(options)
+        code = command(options)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # The reader, such as head, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _RIGHT
     except InvalidInput as error:
         return _fail(options, error, _BAD_USE)
     except (RagstoneError, OSError) as error:
@@ -38,10 +49,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted: run the same command again to go on where it stopped", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        # The reader, such as head, has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _RIGHT
 
 
 def _fail(options: argparse.Namespace, error: Exception, code: int) -> int:
@@ -63,7 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     index.add_argument("paths", nargs="+", metavar="PATH", help="file or folder")
     index.add_argument("--into", required=True, metavar="KB", help="the index directory; created if needed")
     index.add_argument("--embedder", default="auto", help="auto, minilm, builtin, hashing, none, or a model folder")
-    index.add_argument("--embed", choices=["now", "later"], default="now", help="later: BM25 at once, vectors by a later run")
+    index.add_argument(
+        "--embed", choices=["now", "later"], default="now", help="later: BM25 at once, vectors by a later run"
+    )
     index.add_argument("--no-sync", action="store_true", help="keep documents whose files have vanished")
 
     for name, run, text in (
@@ -95,7 +104,9 @@ def _parser() -> argparse.ArgumentParser:
     snapshot.add_argument("destination", metavar="DEST")
 
     demo = _command(commands, "demo", _demo, "show the main job on a folder of documents with questions")
-    demo.add_argument("corpus", nargs="?", default="corpora/handbook", metavar="CORPUS", help="folder of the handbook corpus")
+    demo.add_argument(
+        "corpus", nargs="?", default="corpora/handbook", metavar="CORPUS", help="folder of the handbook corpus"
+    )
     demo.add_argument("--embedder", default="auto", help="auto, minilm, builtin or hashing")
 
     _command(commands, "doctor", _doctor, "say what is installed and what works on this machine")
@@ -123,7 +134,7 @@ def _version() -> str:
 def _json_argument(text: str) -> Mapping[str, object]:
     try:
         value = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise argparse.ArgumentTypeError(f"not valid JSON: {error}") from None
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError(f"not a JSON object: {text}")
@@ -158,9 +169,7 @@ def _index(options: argparse.Namespace) -> int:
 
     embedder = None if options.embedder == "none" else options.embedder
     with ragstone.open(options.into, embedder=embedder) as index:
-        report = index.ingest(
-            options.paths, progress=not options.json, sync=not options.no_sync, embed=options.embed
-        )
+        report = index.ingest(options.paths, progress=not options.json, sync=not options.no_sync, embed=options.embed)
         if not options.json and index.embedder is not None:
             print(f"embedder: {index.embedder.name} ({index.embedder.dimension} dimensions)")
     _show(options, report)
@@ -222,15 +231,21 @@ def _stats(options: argparse.Namespace) -> int:
 def _verify(options: argparse.Namespace) -> int:
     import ragstone
 
-    with ragstone.open(options.kb, read_only=True, embedder=None, verify="structure") as index:
-        damage = index.verify()
-        generation = index.generation
+    generation: int | None = None
+    try:
+        with ragstone.open(options.kb, read_only=True, embedder=None, verify="structure") as index:
+            generation = index.generation
+            damage = index.verify()
+    except CorruptIndex as error:
+        # Damage that keeps the index from being opened is what this command looks for.
+        damage = [str(error)]
     if options.json:
         _show(options, {"generation": generation, "damage": damage})
     else:
         for line in damage:
             print(line)
-        print(f"generation {generation}: " + (f"{len(damage)} files are damaged" if damage else "every byte is right"))
+        verdict = f"damaged files: {len(damage)}" if damage else "every byte is right"
+        print(verdict if generation is None else f"generation {generation}: {verdict}")
     return _FINDING if damage else _RIGHT
 
 

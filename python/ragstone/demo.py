@@ -12,6 +12,7 @@ from pathlib import Path
 
 import ragstone
 from ragstone.errors import InvalidInput
+from ragstone.index import Mode
 from ragstone.records import Answer
 
 __all__ = ["demo"]
@@ -29,7 +30,9 @@ _CHANGE = ("| Harbour H4 | 60 months |", "| Harbour H4 | 72 months |")
 def demo(corpus: Path, *, embedder: str = "auto") -> int:
     """Ingest the corpus, ask one question of each kind, change a document, then measure all questions."""
     if not (corpus / "documents").is_dir():
-        raise InvalidInput(f"{str(corpus)!r} has no folder 'documents': run this in the project's root, or name the corpus")
+        raise InvalidInput(
+            f"{str(corpus)!r} has no folder 'documents': run this in the project's root, or name the corpus"
+        )
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="ragstone-demo-") as folder:
         documents = Path(folder) / "handbook"
@@ -72,7 +75,10 @@ def _update(index: ragstone.Index, documents: Path) -> None:
     answer = index.ask(_FACTUAL, top_k=1)
     milliseconds = (time.perf_counter() - started) * 1000
     print(f"{_CHANGED_FILE}: {_CHANGE[0]!r} became {_CHANGE[1]!r}")
-    print(f"ingest again: {report.count('replaced')} replaced, {report.count('unchanged')} unchanged; then asked: {milliseconds:.0f} ms in all")
+    print(
+        f"ingest again: {report.count('replaced')} replaced, {report.count('unchanged')} unchanged; "
+        f"then asked: {milliseconds:.0f} ms in all"
+    )
     line = next((line for hit in answer.hits for line in hit.text.splitlines() if "Harbour H4" in line), "(not found)")
     print(f"the first hit now says: {line}")
 
@@ -84,7 +90,7 @@ def _measure(index: ragstone.Index, queries: Path) -> None:
     for line in (queries / "qrels.tsv").read_text(encoding="utf-8").splitlines()[1:]:
         query, document, grade = line.split("\t")
         qrels.setdefault(query, {})[document] = int(grade)
-    modes = ("hybrid", "bm25", "dense") if index.embedder is not None else ("bm25",)
+    modes: tuple[Mode, ...] = ("hybrid", "bm25", "dense") if index.embedder is not None else ("bm25",)
     for mode in modes:
         measured = ragstone.evaluate(index, answerable, qrels, metrics=["nDCG@10", "RR@10", "R@10"], mode=mode)
         print(f"{mode:<7}" + "   ".join(f"{name} {value:.3f}" for name, value in measured.items()))
@@ -95,10 +101,16 @@ def _measure(index: ragstone.Index, queries: Path) -> None:
         print(f"{kind}: {right} of {len(asked)} took the path {path!r}")
     kept = [not index.ask(text).abstained for text in answerable.values()]
     refused = [index.ask(row["text"]).abstained for row in _rows(queries / "unanswerable.jsonl")]
-    print(f"abstained on {sum(refused)} of {len(refused)} unanswerable and {kept.count(False)} of {len(kept)} answerable questions")
+    print(
+        f"abstained on {sum(refused)} of {len(refused)} unanswerable "
+        f"and {kept.count(False)} of {len(kept)} answerable questions"
+    )
     latencies = sorted(index.ask(text).latency_ms for _ in range(2) for text in answerable.values())
     cuts = statistics.quantiles(latencies, n=100)
-    print(f"ask, {len(latencies)} times: p50 {cuts[49]:.2f} ms, p95 {cuts[94]:.2f} ms, p99 {cuts[98]:.2f} ms, the query's embedding included")
+    print(
+        f"ask, {len(latencies)} times: p50 {cuts[49]:.2f} ms, p95 {cuts[94]:.2f} ms, p99 {cuts[98]:.2f} ms, "
+        "the query's embedding included"
+    )
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:

@@ -49,7 +49,8 @@ def _tried(subject: str, attempt: Callable[[], str]) -> Finding:
 def _engine() -> str:
     from ragstone import _core
 
-    return f"ragstone {_core.__version__}, instruction set {_core.instruction_set()} of {', '.join(_core.instruction_sets())}"
+    sets = ", ".join(_core.instruction_sets())
+    return f"ragstone {_core.__version__}, instruction set {_core.instruction_set()} of {sets}"
 
 
 def _storage() -> str:

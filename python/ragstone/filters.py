@@ -11,12 +11,15 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias, cast
 
+import numpy as np
+
+from ragstone.arguments import shown, text
 from ragstone.errors import InvalidInput
 from ragstone.records import MetadataScalar, MetadataValue
 
 __all__ = ["F", "Filter", "FilterLike"]
 
-Json: TypeAlias = "str | int | float | bool | None | list[Json] | dict[str, Json]"
+Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 FilterLike: TypeAlias = "Filter | Mapping[str, object]"
 
 _EPOCH = _datetime.datetime(1970, 1, 1, tzinfo=_datetime.timezone.utc)
@@ -34,7 +37,7 @@ class Filter:
     __slots__ = ("_json",)
 
     def __init__(self, json_form: Mapping[str, object]) -> None:
-        """Take the JSON form, as ``{"year": {"$gte": 2020}}``; dates may be ``date`` objects or ``{"$date": "2024-01-31"}``."""
+        """Take the JSON form, as ``{"year": {"$gte": 2020}}``; a date is a ``date`` or ``{"$date": "2024-01-31"}``."""
         self._json = _canonical(json_form)
 
     @property
@@ -47,9 +50,13 @@ class Filter:
         return json.dumps(self._json, ensure_ascii=False)
 
     def __and__(self, other: Filter) -> Filter:
+        if not isinstance(other, Filter):
+            return NotImplemented
         return Filter({"$and": [self._json, other._json]})
 
     def __or__(self, other: Filter) -> Filter:
+        if not isinstance(other, Filter):
+            return NotImplemented
         return Filter({"$or": [self._json, other._json]})
 
     def __invert__(self) -> Filter:
@@ -80,8 +87,8 @@ class F:
     def __init__(self, name: str) -> None:
         """Name the field."""
         if not isinstance(name, str) or not name or name.startswith("$"):
-            raise InvalidInput(f'field name is {name!r}: it must be a string, not empty and not starting with "$"')
-        self._name = name
+            raise InvalidInput(f'field name is {shown(name)}: it must be a string, not empty and not starting with "$"')
+        self._name = text(name, "field name")
 
     def _compare(self, operator: str, value: MetadataScalar) -> Filter:
         return Filter({self._name: {operator: value}})
@@ -106,11 +113,11 @@ class F:
 
     def isin(self, values: Iterable[MetadataScalar]) -> Filter:
         """Whether the field equals one of the values."""
-        return Filter({self._name: {"$in": list(values)}})
+        return Filter({self._name: {"$in": values}})
 
     def notin(self, values: Iterable[MetadataScalar]) -> Filter:
         """Whether the field equals none of the values."""
-        return Filter({self._name: {"$nin": list(values)}})
+        return Filter({self._name: {"$nin": values}})
 
     def exists(self) -> Filter:
         """Whether the field has a value."""
@@ -140,40 +147,48 @@ def metadata_json(metadata: Mapping[str, MetadataValue], document_id: str) -> st
         what = f"metadata {name!r} of document {document_id!r}"
         if not isinstance(name, str) or not name or name.startswith("$"):
             raise InvalidInput(f'{what}: a name is a string, not empty and not starting with "$"')
-        if isinstance(value, (list, tuple, set, frozenset)):
-            elements = sorted(value, key=repr) if isinstance(value, (set, frozenset)) else value
-            encoded[name] = [_scalar(element, what) for element in elements]
-        else:
-            encoded[name] = _scalar(value, what)
+        text(name, f"name of {what}")
+        encoded[name] = _values(value, what)
     return json.dumps(encoded, ensure_ascii=False)
 
 
-def metadata_from_json(text: str) -> dict[str, MetadataValue]:
+def _values(value: object, what: str) -> Json:
+    """A scalar, or a flat list; the elements of a set in an order that does not change."""
+    if isinstance(value, (set, frozenset)):
+        return [_scalar(element, what) for element in sorted(value, key=repr)]
+    if isinstance(value, (list, tuple)):
+        return [_scalar(element, what) for element in value]
+    return _scalar(value, what)
+
+
+def metadata_from_json(encoded: str) -> dict[str, MetadataValue]:
     """The metadata that :func:`metadata_json` encoded."""
     decoded: dict[str, MetadataValue] = {}
-    for name, value in json.loads(text).items():
+    for name, value in json.loads(encoded).items():
         decoded[name] = [_decoded(element) for element in value] if isinstance(value, list) else _decoded(value)
     return decoded
 
 
 def _decoded(value: object) -> MetadataScalar:
     if isinstance(value, dict):
-        text = str(value["$date"][1])
-        return _datetime.date.fromisoformat(text) if len(text) == 10 else _datetime.datetime.fromisoformat(text)
+        spelled = str(value["$date"][1])
+        return (
+            _datetime.date.fromisoformat(spelled) if len(spelled) == 10 else _datetime.datetime.fromisoformat(spelled)
+        )
     return cast(MetadataScalar, value)
 
 
 def _scalar(value: object, what: str) -> Json:
     """A scalar in JSON; numpy's scalars count as Python's."""
-    if hasattr(value, "item") and not isinstance(value, (str, bytes)):
+    if isinstance(value, np.generic) and value.dtype.kind in "biufU":
         value = value.item()
-    if isinstance(value, (str, bool)):
-        if isinstance(value, str):
-            _refuse_surrogates(value, what)
+    if isinstance(value, str):
+        return text(value, what)
+    if isinstance(value, bool):
         return value
     if isinstance(value, int):
         if abs(value) > _INTEGER_MAX:
-            raise InvalidInput(f"{what} is {value}, larger than 2^53: store it as a string to keep it exact")
+            raise InvalidInput(f"{what} is {shown(value)}, larger than 2^53: store it as a string to keep it exact")
         return value
     if isinstance(value, float):
         if not math.isfinite(value):
@@ -185,13 +200,6 @@ def _scalar(value: object, what: str) -> Json:
         f"{what} is of type {type(value).__name__}: "
         "a value is a str, int, float, bool, date or datetime, or a flat list of these"
     )
-
-
-def _refuse_surrogates(text: str, what: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidInput(f"{what} has a lone surrogate at index {error.start}: decode it properly first") from None
 
 
 def _date(value: _datetime.date | _datetime.datetime) -> Json:
@@ -207,9 +215,13 @@ def _date(value: _datetime.date | _datetime.datetime) -> Json:
 def _parsed_date(value: object, what: str) -> Json:
     if isinstance(value, str):
         try:
-            moment = _datetime.date.fromisoformat(value) if len(value) == 10 else _datetime.datetime.fromisoformat(value)
+            moment = (
+                _datetime.date.fromisoformat(value) if len(value) == 10 else _datetime.datetime.fromisoformat(value)
+            )
         except ValueError:
-            raise InvalidInput(f"{what} is the date {value!r}: write it as 2024-01-31 or 2024-01-31T12:00:00+00:00") from None
+            raise InvalidInput(
+                f"{what} is the date {value!r}: write it as 2024-01-31 or 2024-01-31T12:00:00+00:00"
+            ) from None
         return _date(moment)
     if isinstance(value, (_datetime.date, _datetime.datetime)):
         return _date(value)
@@ -221,21 +233,22 @@ def _parsed_date(value: object, what: str) -> Json:
 def _canonical(condition: object, depth: int = 0) -> Json:
     """A filter's JSON form with every value checked and every date in microseconds; the engine checks the rest."""
     if not isinstance(condition, Mapping):
-        raise InvalidInput(f'filter is {condition!r}: it must be a mapping such as {{"year": {{"$gte": 2020}}}}')
+        raise InvalidInput(f'filter is {shown(condition)}: it must be a mapping such as {{"year": {{"$gte": 2020}}}}')
     if depth > 64:
         raise InvalidInput("filter is nested deeper than 32 levels")
     result: dict[str, Json] = {}
     for key, value in condition.items():
         if not isinstance(key, str):
-            raise InvalidInput(f"filter has the key {key!r}: keys are strings")
+            raise InvalidInput(f"filter has the key {shown(key)}: keys are strings")
+        text(key, "a key of the filter")
         if key in ("$and", "$or"):
             if not isinstance(value, Sequence) or isinstance(value, (str, bytes)):
-                raise InvalidInput(f"filter {key!r} takes a list of filters, not {value!r}")
+                raise InvalidInput(f"filter {key!r} takes a list of filters, not {shown(value)}")
             result[key] = [_canonical(part, depth + 1) for part in value]
         elif key == "$not":
             result[key] = _canonical(value, depth + 1)
         elif isinstance(value, Mapping) and "$date" not in value:
-            result[key] = {str(name): _operand(name, operand, key) for name, operand in value.items()}
+            result[key] = {text(name, "an operator"): _operand(name, operand, key) for name, operand in value.items()}
         else:
             result[key] = _value(value, f"filter on {key!r}")
     return result
@@ -245,7 +258,7 @@ def _operand(operator: object, operand: object, key: str) -> Json:
     what = f"filter on {key!r}"
     if operator in ("$in", "$nin"):
         if isinstance(operand, (str, bytes)) or not isinstance(operand, Iterable):
-            raise InvalidInput(f"{what}: {operator} takes a list of values, not {operand!r}")
+            raise InvalidInput(f"{what}: {operator} takes a list of values, not {shown(operand)}")
         return [_value(element, what) for element in operand]
     return _value(operand, what)
 

@@ -6,20 +6,22 @@
 from __future__ import annotations
 
 import json
+import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Literal, TypeAlias, cast
+from typing import Literal, TypeAlias, cast, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ragstone import _core
+from ragstone.arguments import integer, listed, number, one_of, shown, text, texts
 from ragstone.arrays import float32
 from ragstone.chunking import Chunker, embedding_text
 from ragstone.citation import cite
-from ragstone.errors import DimensionMismatch, InvalidInput, NotFound
+from ragstone.errors import DimensionMismatch, EmbedderMismatch, InvalidInput, NotFound
 from ragstone.filters import FilterLike, filter_json, metadata_from_json, metadata_json
 from ragstone.records import Chunk, Document, Embedder, Hit, SearchResult
 
@@ -34,6 +36,8 @@ _DENSE_WEIGHT = 2.0
 # Seconds of embedding between two commits of vectors: what an interruption can cost.
 _COMMIT_SECONDS = 5.0
 _ROWS_MIN, _ROWS_MAX = 256, 65_536
+_NAME_BYTES_MAX = 4096
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
 class SearchIndex:
@@ -93,19 +97,21 @@ class SearchIndex:
             InvalidInput: A document or an embedding cannot be stored; nothing was changed.
             DimensionMismatch: The embeddings have another dimension than the index.
         """
-        checked = [_checked(document) for document in documents]
+        checked = _checked_batch(documents)
         if embeddings is not None:
             return self._commit_embedded(checked, embeddings)
-        if embed not in ("now", "later"):
-            raise InvalidInput(f'embed is {embed!r}: use "now" or "later"')
+        one_of(embed, "embed", ("now", "later"))
         chunked = [(document, self._chunker.chunk(document)) for document in checked]
         vectors = None
         if embed == "now" and self._embedder is not None:
-            texts = [embedding_text(document.title, chunk) for document, chunks in chunked for chunk in chunks]
-            if texts:
-                vectors = self._embedder.embed(texts)
-                self._learn_embedder(self._embedder)
-        return self._commit(chunked, vectors)
+            self._refuse_other_embedder(self._embedder)
+            embedded = [embedding_text(document.title, chunk) for document, chunks in chunked for chunk in chunks]
+            if embedded:
+                vectors = self._embedder.embed(embedded)
+        ready = [encoded(document, chunks) for document, chunks in chunked]
+        if vectors is not None and self._embedder is not None:
+            self._learn_embedder(self._embedder)
+        return self.commit_encoded(ready, vectors)
 
     def delete(self, *, document_ids: Iterable[str] = (), filter: FilterLike | None = None) -> int:
         """Delete documents by id, by filter, or both, in one durable commit; unknown ids are no error.
@@ -113,11 +119,7 @@ class SearchIndex:
         Returns:
             The number of documents deleted.
         """
-        if isinstance(document_ids, str):
-            raise InvalidInput(f"document_ids is the string {document_ids!r}: pass a list of ids")
-        doomed = list(document_ids)
-        if any(not isinstance(document_id, str) for document_id in doomed):
-            raise InvalidInput("document_ids must be strings")
+        doomed = texts(document_ids, "document_ids", "document_id")
         if filter is not None:
             doomed += self._core.matching(cast(str, filter_json(filter)))
         return self._core.commit([], doomed, None)[3]
@@ -133,22 +135,23 @@ class SearchIndex:
         """
         if self._embedder is None:
             raise InvalidInput("the index has no embedder: open it with one, such as embedder='auto'")
+        self._refuse_other_embedder(self._embedder)
         statistics = self.stats()
         total = cast(int, statistics["chunks"]) - cast(int, statistics["chunks_embedded"])
         done, rows = 0, _ROWS_MIN
         while (pending := self._core.pending(rows)) is not None:
             started = time.perf_counter()
             segment, first_row, pairs = pending
-            texts = [f"{pair[0]}\n{pair[1]}" if pair[0] else pair[1] for pair in pairs if pair is not None]
+            waiting = [f"{pair[0]}\n{pair[1]}" if pair[0] else pair[1] for pair in pairs if pair is not None]
             empty = np.empty((0, self._embedder.dimension), dtype=np.float32)
-            vectors = self._embedder.embed(texts) if texts else empty
+            vectors = self._embedder.embed(waiting) if waiting else empty
             self._learn_embedder(self._embedder)
             try:
                 self._core.attach(segment, first_row, [pair is not None for pair in pairs], vectors)
             except NotFound:
                 # A merge has taken the segment meanwhile: its chunks wait in the merged one.
                 continue
-            done += len(texts)
+            done += len(waiting)
             seconds = max(time.perf_counter() - started, 1e-6)
             rows = int(min(max(len(pairs) * _COMMIT_SECONDS / seconds, _ROWS_MIN), _ROWS_MAX))
             if progress is not None:
@@ -231,19 +234,23 @@ class SearchIndex:
         dense_weight: float | None = None,
     ) -> list[SearchResult]:
         """Answer many queries on all cores; each result equals that of :meth:`search`."""
-        if isinstance(queries, str):
-            raise InvalidInput("queries is one string: pass a list of strings, or use search()")
         started = time.perf_counter()
-        texts = [_checked_query(query) for query in queries]
-        if not texts:
+        asked = [_checked_query(query) for query in listed(queries, "queries")]
+        if not asked:
             return []
         arguments = self._arguments(top_k, mode, filter, principals, exact, timeout_s, fusion, dense_weight)
-        vectors = self._embedder.embed(texts) if self._searches_dense(mode) and self._embedder is not None else None
-        answers, snapshot = self._core.search_batch(texts, vectors, **arguments)
-        latency_ms = (time.perf_counter() - started) * 1000 / len(texts)
+        vectors = self._embedder.embed(asked) if self._searches_dense(mode) and self._embedder is not None else None
+        answers, snapshot = self._core.search_batch(asked, vectors, **arguments)
+        latency_ms = (time.perf_counter() - started) * 1000 / len(asked)
         return [
-            SearchResult(query=text, hits=_hits(hits, snapshot, explain, mode), mode=mode, snapshot=snapshot, latency_ms=latency_ms)
-            for text, hits in zip(texts, answers, strict=True)
+            SearchResult(
+                query=text,
+                hits=_hits(hits, snapshot, explain, mode),
+                mode=mode,
+                snapshot=snapshot,
+                latency_ms=latency_ms,
+            )
+            for text, hits in zip(asked, answers, strict=True)
         ]
 
     def search_with_evidence(
@@ -263,23 +270,23 @@ class SearchIndex:
     ) -> tuple[SearchResult, _core.Evidence]:
         """A search together with what the query looked like to the index: the raw material of answerability."""
         started = time.perf_counter()
-        text = None if query is None else _checked_query(query)
-        if text is None and vector is None:
+        asked = None if query is None else _checked_query(query)
+        if asked is None and vector is None:
             raise InvalidInput("search needs a query, a vector, or both")
-        if text is None and mode == "bm25":
+        if asked is None and mode == "bm25":
             raise InvalidInput('mode "bm25" needs a query: a vector alone can only be searched densely')
-        if text is None and mode == "hybrid":
+        if asked is None and mode == "hybrid":
             mode = "dense"
         arguments = self._arguments(top_k, mode, filter, principals, exact, timeout_s, fusion, dense_weight)
         ready = None
         if vector is not None:
             ready = self._checked_vector(vector)
-        elif text is not None and self._embedder is not None and self._searches_dense(mode):
-            ready = self._embedder.embed([text])[0]
-        hits, evidence, snapshot = self._core.search(text, ready, **arguments)
+        elif asked is not None and self._embedder is not None and self._searches_dense(mode):
+            ready = self._embedder.embed([asked])[0]
+        hits, evidence, snapshot = self._core.search(asked, ready, **arguments)
         latency_ms = (time.perf_counter() - started) * 1000
         result = SearchResult(
-            query=text or "",
+            query=asked or "",
             hits=_hits(hits, snapshot, explain, mode),
             mode=mode,
             snapshot=snapshot,
@@ -312,26 +319,20 @@ class SearchIndex:
         fusion: Fusion,
         dense_weight: float | None,
     ) -> _core.SearchArguments:
-        if isinstance(top_k, bool) or not isinstance(top_k, (int, np.integer)) or not 1 <= top_k <= TOP_K_MAX:
-            raise InvalidInput(f"top_k is {top_k!r}, it must be an integer from 1 to {TOP_K_MAX}")
-        if isinstance(principals, str):
-            raise InvalidInput(f"principals is the string {principals!r}: pass a list of names")
         if not isinstance(exact, bool):
             raise InvalidInput(f"exact is {exact!r}: pass True or False")
+        one_of(fusion, "fusion", get_args(Fusion))
         if dense_weight is None:
             own = getattr(self._embedder, "dense_weight", _DENSE_WEIGHT)
             dense_weight = 0.5 if fusion == "convex" else own
-        upper = 1.0 if fusion == "convex" else 1e6
-        if not 0.0 <= dense_weight <= upper:
-            raise InvalidInput(f"dense_weight is {dense_weight!r}, it must be from 0 to {upper:g} with {fusion!r} fusion")
         return {
-            "mode": mode,
+            "mode": one_of(mode, "mode", get_args(Mode)),
             "fusion": fusion,
-            "weight": float(dense_weight),
-            "top_k": int(top_k),
+            "weight": number(dense_weight, "dense_weight", 0, 1 if fusion == "convex" else 1e6),
+            "top_k": integer(top_k, "top_k", 1, TOP_K_MAX),
             "filter": filter_json(filter),
-            "principals": [_encodable(principal, "principal") for principal in principals or ()],
-            "timeout_s": timeout_s,
+            "principals": [] if principals is None else texts(principals, "principals", "principal"),
+            "timeout_s": None if timeout_s is None else number(timeout_s, "timeout_s", 0, float("inf")),
         }
 
     # Looking inside
@@ -351,13 +352,13 @@ class SearchIndex:
 
     def document(self, document_id: str) -> Document | None:
         """A document as it is stored, or ``None``; its ``text`` is what citations point into."""
-        found = self._core.document(document_id)
+        found = self._core.document(text(document_id, "document_id"))
         if found is None:
             return None
-        name, title, source, text, metadata, acl, digest, _ = found
+        name, title, source, content, metadata, acl, digest, _ = found
         return Document(
             document_id=name,
-            text=text,
+            text=content,
             title=title,
             source=source,
             metadata=MappingProxyType(metadata_from_json(metadata)),
@@ -367,12 +368,12 @@ class SearchIndex:
 
     def chunks(self, document_id: str) -> list[Chunk]:
         """The chunks of a document, in order; empty if there is no such document."""
-        found = self._core.document(document_id)
+        found = self._core.document(text(document_id, "document_id"))
         if found is None:
             return []
-        text = found[3]
+        content = found[3]
         return [
-            Chunk(start=start, end=end, text=text[start:end], headings=tuple(headings), page=page)
+            Chunk(start=start, end=end, text=content[start:end], headings=tuple(headings), page=page)
             for start, end, headings, _, page in found[7]
         ]
 
@@ -386,7 +387,8 @@ class SearchIndex:
         Each is a dict with ``generation``, ``document_id``, ``action`` (``added``, ``replaced``, ``deleted``),
         ``time_ms`` since 1970 and the new text's ``text_sha256``.
         """
-        return cast("list[dict[str, object]]", json.loads(self._core.history(document_id)))
+        name = None if document_id is None else text(document_id, "document_id")
+        return cast("list[dict[str, object]]", json.loads(self._core.history(name)))
 
     def verify(self) -> list[str]:
         """Check every byte and every structure; returns one message for each damaged file, none if all is well."""
@@ -427,29 +429,46 @@ class SearchIndex:
         if self._core.embedder is None:
             self._core.set_embedder(embedder.name, embedder.fingerprint, embedder.dimension)
 
+    def _refuse_other_embedder(self, embedder: Embedder) -> None:
+        """Vectors of two embedders have nothing to do with each other, even where their dimensions agree."""
+        recorded = self._core.embedder
+        if recorded is not None and recorded[1] != embedder.fingerprint:
+            raise EmbedderMismatch(
+                f"the index has vectors of {recorded[0]!r} ({recorded[2]} dimensions), "
+                f"{embedder.name!r} ({embedder.dimension} dimensions) cannot add to them: pass embeddings=, "
+                "or embed='later' for text alone"
+            )
+
     def _commit_embedded(self, documents: Sequence[Document], embeddings: ArrayLike) -> int:
         vectors = float32(embeddings, "embeddings")
         if vectors.ndim != 2 or len(vectors) != len(documents):
             raise InvalidInput(
-                f"embeddings have shape {vectors.shape}, for {len(documents)} documents they need ({len(documents)}, dimension)"
+                f"embeddings have shape {vectors.shape}, "
+                f"for {len(documents)} documents they need ({len(documents)}, dimension)"
             )
         whole = []
         for document in documents:
             if not document.text.strip():
                 raise InvalidInput(f"document {document.document_id!r} has no text to go with its embedding")
             whole.append((document, [Chunk(start=0, end=len(document.text), text=document.text)]))
+        # All is checked before the embedder is recorded: a refused batch leaves no trace.
+        ready = [encoded(document, chunks) for document, chunks in whole]
+        dimension = int(vectors.shape[1])
+        expected = self._core.embedder[2] if self._core.embedder is not None else dimension
+        if dimension != expected:
+            raise DimensionMismatch(f"embeddings have {dimension} dimensions, index expects {expected}")
+        unusable = ~np.isfinite(vectors).all(axis=1) | ~vectors.any(axis=1)
+        if unusable.any():
+            row = int(unusable.argmax())
+            raise InvalidInput(
+                f"embedding {row} is {shown(vectors[row].tolist())}: each must be finite and not zero everywhere"
+            )
         if self._core.embedder is None and documents:
-            if self._embedder is not None and self._embedder.dimension == vectors.shape[1]:
+            if self._embedder is not None and self._embedder.dimension == dimension:
                 self._learn_embedder(self._embedder)
             else:
-                self._core.set_embedder("vectors", "", int(vectors.shape[1]))
-        expected = self._core.embedder[2] if self._core.embedder is not None else vectors.shape[1]
-        if vectors.shape[1] != expected:
-            raise DimensionMismatch(f"embeddings have {vectors.shape[1]} dimensions, index expects {expected}")
-        return self._commit(whole, vectors)
-
-    def _commit(self, chunked: Sequence[tuple[Document, Sequence[Chunk]]], vectors: NDArray[np.float32] | None) -> int:
-        return self.commit_encoded([encoded(document, chunks) for document, chunks in chunked], vectors)
+                self._core.set_embedder("vectors", "", dimension)
+        return self.commit_encoded(ready, vectors)
 
     def commit_encoded(
         self, documents: Sequence[_core.DocumentTuple], vectors: NDArray[np.float32] | None = None
@@ -464,40 +483,47 @@ class SearchIndex:
         return ready
 
 
-def _encodable(text: object, what: str) -> str:
-    if not isinstance(text, str):
-        raise InvalidInput(f"{what} is of type {type(text).__name__}, it must be a string")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidInput(f"{what} has a lone surrogate at index {error.start}: decode it properly first") from None
-    return text
-
-
 def _checked_query(query: object) -> str:
-    text = _encodable(query, "query")
-    if not text.strip():
+    asked = text(query, "query")
+    if not asked.strip():
         raise InvalidInput("query is empty: ask something")
-    return text
+    return asked
+
+
+def _checked_batch(documents: Iterable[Document]) -> list[Document]:
+    if isinstance(documents, Document):
+        raise InvalidInput("documents is one document: pass a list of documents")
+    checked = [_checked(document) for document in listed(documents, "documents")]
+    seen: set[str] = set()
+    for document in checked:
+        if document.document_id in seen:
+            raise InvalidInput(f"document_id {document.document_id!r} is given twice in one batch")
+        seen.add(document.document_id)
+    return checked
 
 
 def _checked(document: object) -> Document:
     if not isinstance(document, Document):
         raise InvalidInput(f"documents must be ragstone.Document, not {type(document).__name__}")
-    if not _encodable(document.document_id, "document_id"):
-        raise InvalidInput("document_id is empty: give every document a name")
-    _encodable(document.text, f"text of document {document.document_id!r}")
-    _encodable(document.title, f"title of document {document.document_id!r}")
-    _encodable(document.source, f"source of document {document.document_id!r}")
-    if isinstance(document.acl, str):
-        raise InvalidInput(f"acl of document {document.document_id!r} is a string: pass a list of principals")
+    size = len(text(document.document_id, "document_id").encode())
+    if not 1 <= size <= _NAME_BYTES_MAX:
+        raise InvalidInput(f"document_id has {size} bytes, it needs 1 to {_NAME_BYTES_MAX}")
+    for name in ("text", "title", "source", "content_sha256"):
+        text(getattr(document, name), f"{name} of document {document.document_id!r}")
+    if document.content_sha256 and not _SHA256.fullmatch(document.content_sha256):
+        raise InvalidInput(f"content_sha256 of document {document.document_id!r} is not 64 hexadecimal digits")
+    if document.acl is not None:
+        # What can be read only once would be empty when it is stored.
+        if not isinstance(document.acl, Collection):
+            raise InvalidInput(f"acl of document {document.document_id!r} is {shown(document.acl)}: pass a list")
+        texts(document.acl, f"acl of document {document.document_id!r}", "principal")
     return document
 
 
 def encoded(document: Document, chunks: Iterable[Chunk]) -> _core.DocumentTuple:
     """A document with its chunks as the engine takes it; refuses what cannot be stored."""
     document = _checked(document)
-    acl = None if document.acl is None else [_encodable(name, "principal in acl") for name in document.acl]
+    acl = None if document.acl is None else list(document.acl)
     return (
         document.document_id,
         document.title,
@@ -554,4 +580,3 @@ def _explanation(parts: _core.Parts, mode: Mode) -> Mapping[str, object]:
             "dense_rank": dense_rank,
         }
     )
-

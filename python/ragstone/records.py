@@ -77,7 +77,8 @@ class Section:
     """A span of a document's text that the parser marked: what the chunker may and may not cut.
 
     ``kind`` is ``heading``, ``paragraph``, ``list``, ``table`` or ``code``; ``headings`` is the path of
-    headings in force, outermost first (a heading's own text is the last part of its path); ``page`` counts from 1 where the format has pages.
+    headings in force, outermost first (a heading's own text is the last part of its path); ``page`` counts from 1 where
+    the format has pages.
     Sections are sorted, do not overlap, and need not cover the whole text.
     """
 
@@ -206,7 +207,8 @@ class SearchResult(Sequence[Hit]):
             for hit in self.hits
         )
         return (
-            f"<p>{len(self.hits)} hits for <b>{escape(self.query)}</b> ({escape(self.mode)}, {self.latency_ms:.1f} ms)</p>"
+            f"<p>{len(self.hits)} hits for <b>{escape(self.query)}</b> "
+            f"({escape(self.mode)}, {self.latency_ms:.1f} ms)</p>"
             f"<table><tr><th>#</th><th>score</th><th>text</th><th>source</th></tr>{rows}</table>"
         )
 
@@ -354,7 +356,8 @@ class IngestReport:
         rate = self.chunks_added / self.seconds if self.seconds > 0 else 0.0
         lines = [
             f"{len(self.files)} files: {counts or 'nothing to do'}",
-            f"{self.chunks_added} chunks added, {self.chunks_embedded} embedded in {self.seconds:.1f} s ({rate:.0f} chunks/s)",
+            f"{self.chunks_added} chunks added, {self.chunks_embedded} embedded "
+            f"in {self.seconds:.1f} s ({rate:.0f} chunks/s)",
         ]
         lines += [f"  failed: {file.source}: {file.reason}" for file in self.failed]
         return "\n".join(lines)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from ragstone import _core
+from ragstone.arguments import integer, number, one_of, shown, text
 from ragstone.chunking import Chunker
 from ragstone.embedding import embedder as find_embedder
 from ragstone.embedding.threads import thread_budget
@@ -133,16 +134,18 @@ def open(
     'a'
     """
     directory = Path(path)
+    integer(max_tokens, "max_tokens", 8, 1_000_000)
+    integer(overlap_tokens, "overlap_tokens", 0, 1_000_000)
     core = _core.Index(
         directory,
         read_only=read_only,
         mmap=mmap,
-        verify=verify,
+        verify=one_of(verify, "verify", ("auto", "full", "structure")),
         threads=thread_budget(),
         background_merges=True,
-        language=language,
-        k1=float(k1),
-        b=float(b),
+        language=text(language, "language"),
+        k1=number(k1, "k1", 0, 1e6),
+        b=number(b, "b", 0, 1),
         embedder=None,
     )
     try:
@@ -174,6 +177,8 @@ def _embedder_of(core: _core.Index, wanted: str | os.PathLike[str] | Embedder | 
             ) from None
     else:
         chosen = find_embedder(wanted) if isinstance(wanted, (str, os.PathLike)) else wanted
+    if not isinstance(chosen, Embedder):
+        raise InvalidInput(f"embedder is {shown(chosen)}: pass a name, a folder, an Embedder or None")
     if recorded is None:
         if not core.read_only:
             _log.info("new index uses the embedder %r (%d dimensions)", chosen.name, chosen.dimension)

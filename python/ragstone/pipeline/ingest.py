@@ -54,8 +54,8 @@ def ingest(
     started = time.perf_counter()
     roots = _roots(paths)
     known = _known(index)
-    files = list(_files(roots))
     outcomes: list[FileOutcome] = []
+    files = list(_files(roots, outcomes))
     chunks_added = 0
     for outcome_batch, chunks in _commits(index, files, known, shown):
         outcomes += outcome_batch
@@ -82,20 +82,34 @@ def _roots(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> 
     return roots
 
 
-def _files(roots: Sequence[Path]) -> Iterator[_File]:
+def _files(roots: Sequence[Path], failed: list[FileOutcome]) -> Iterator[_File]:
+    """The files below the roots, each once; a folder that cannot be listed is added to ``failed``."""
+
+    def on_error(folder: Path, error: OSError) -> None:
+        failed.append(FileOutcome(_printable(folder), "failed", error.strerror or str(error)))
+
     seen = set()
     for root in roots:
         folder = root if root.is_dir() else root.parent
-        for path in find_files([root]):
-            absolute = os.path.abspath(path)
+        for path in find_files([root], on_error=on_error):
+            absolute = _absolute(path)
             if absolute not in seen:
                 seen.add(absolute)
                 yield _File(path=path, root=folder, absolute=absolute)
 
 
+def _printable(path: str | os.PathLike[str]) -> str:
+    """A path whose bytes are not UTF-8 with escapes in their place, as documents name their source."""
+    return os.fspath(path).encode("utf-8", "backslashreplace").decode()
+
+
+def _absolute(path: str | os.PathLike[str]) -> str:
+    return os.path.abspath(_printable(path))
+
+
 def _known(index: SearchIndex) -> _Known:
     rows = index.sources()
-    by_path = {os.path.abspath(source): (document_id, digest) for document_id, source, digest in rows if source}
+    by_path = {_absolute(source): (document_id, digest) for document_id, source, digest in rows if source}
     return _Known(by_path=by_path, ids={document_id for document_id, _, _ in rows})
 
 
@@ -113,7 +127,7 @@ def _commits(
                 pieces = index.chunker.chunk(document)
                 encoded_document = encoded(document, pieces)
             except RagstoneError as error:
-                document, outcome = None, FileOutcome(str(file.path), "failed", str(error))
+                document, outcome = None, FileOutcome(_printable(file.path), "failed", str(error))
         if document is not None:
             encoded_batch.append(encoded_document)
             outcome = FileOutcome(outcome.source, outcome.outcome, outcome.reason, len(pieces))
@@ -132,13 +146,14 @@ def _commits(
 
 def _read(file: _File, known: _Known) -> tuple[Document | None, FileOutcome]:
     """The document in a file, or ``None`` where it is unchanged or cannot be read."""
-    source = str(file.path)
+    source = _printable(file.path)
     former = known.by_path.get(file.absolute)
     try:
         if former is not None and former[1] and former[1] == _digest(file.path):
             return None, FileOutcome(source, "unchanged")
         document_id = former[0] if former is not None else _new_id(file, known)
-        document = read_document(file.path, document_id=document_id)
+        # Absolute, for a relative source would be another file's when the next call comes from another folder.
+        document = read_document(os.path.abspath(file.path), document_id=document_id)
     except (RagstoneError, OSError) as error:
         return None, FileOutcome(source, "failed", str(error))
     known.ids.add(document_id)
@@ -157,26 +172,35 @@ def _digest_of(path: Path) -> str:
 
 def _new_id(file: _File, known: _Known) -> str:
     """The shortest free name: relative to its folder, with the folder's name, or the whole path."""
-    relative = os.path.relpath(file.absolute, os.path.abspath(file.root)).replace(os.sep, "/")
-    folder = Path(os.path.abspath(file.root)).name
+    relative = os.path.relpath(file.absolute, _absolute(file.root)).replace(os.sep, "/")
+    folder = Path(_absolute(file.root)).name
     for candidate in (relative, f"{folder}/{relative}"):
         if candidate not in known.ids:
             return candidate
     return file.absolute.replace(os.sep, "/")
 
 
-def _remove_vanished(
-    index: SearchIndex, roots: Sequence[Path], present: set[str], known: _Known
-) -> list[FileOutcome]:
+def _is_gone(path: str) -> bool:
+    """Whether there is certainly no such file: a folder that may not be searched tells nothing."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _remove_vanished(index: SearchIndex, roots: Sequence[Path], present: set[str], known: _Known) -> list[FileOutcome]:
     """Deletes documents whose files were in one of the given folders and are not there any more."""
-    folders = [os.path.join(os.path.abspath(root), "") for root in roots if root.is_dir()]
+    folders = [os.path.join(_absolute(root), "") for root in roots if root.is_dir()]
     vanished = {
         absolute: document_id
         for absolute, (document_id, _) in known.by_path.items()
         if absolute not in present and any(absolute.startswith(folder) for folder in folders)
     }
     # A file that is still there but is not read any more (a changed rule, a lost permission) keeps its document.
-    gone = {absolute: document_id for absolute, document_id in vanished.items() if not os.path.lexists(absolute)}
+    gone = {absolute: document_id for absolute, document_id in vanished.items() if _is_gone(absolute)}
     if gone:
         index.delete(document_ids=gone.values())
     return [FileOutcome(absolute, "removed") for absolute in gone]
