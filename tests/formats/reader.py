@@ -175,7 +175,9 @@ class Segment:
             if kind == "number":
                 bits = key ^ (1 << 63) if key >> 63 else key ^ (2**64 - 1)
                 return struct.unpack("<d", struct.pack("<Q", bits))[0]
-            return {"string": lambda: words[first + key], "bool": lambda: bool(key), "date": lambda: key - 2**63}[kind]()
+            if kind == "string":
+                return words[first + key]
+            return bool(key) if kind == "bool" else key - 2**63
 
         fields = {}
         for field in json.loads(self.file.sections["meta.fields"]):

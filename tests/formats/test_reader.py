@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 from formats.reader import Damaged, File, Index
-
 from ragstone import _core
 
 DIMENSION = 20
@@ -186,7 +185,9 @@ def test_vectors(core: _core.Index, tmp_path: Path) -> None:
 def test_history_and_manifest(core: _core.Index, tmp_path: Path) -> None:
     # Catches a change log or a manifest whose fields differ from the page.
     index = Index(tmp_path / "index")
-    assert index.history == sorted(json.loads(core.history(None)), key=lambda one: (one["generation"], one["document_id"]))
+    assert index.history == sorted(
+        json.loads(core.history(None)), key=lambda one: (one["generation"], one["document_id"])
+    )
     latest = {change["document_id"]: change for change in index.history}
     for name, found in index.documents.items():
         assert latest[name]["text_sha256"] == sha256(found.text.encode()).hexdigest()
@@ -201,7 +202,9 @@ def test_history_and_manifest(core: _core.Index, tmp_path: Path) -> None:
 def test_sample_sketch(core: _core.Index, tmp_path: Path) -> None:
     # Catches a sketch whose hashes are not those that the page defines.
     for segment in Index(tmp_path / "index").segments:
-        names = [(row, f"{found.document_id}#{row - found.rows.start}") for found in segment.documents for row in found.rows]
+        names = [
+            (row, f"{found.document_id}#{row - found.rows.start}") for found in segment.documents for row in found.rows
+        ]
         expected = sorted((int.from_bytes(sha256(name.encode()).digest()[:8], "little"), row) for row, name in names)
         numbers = segment.file.column("chunk.sketch", "Q")
         assert list(zip(numbers[::2], numbers[1::2], strict=True)) == expected[:1024]

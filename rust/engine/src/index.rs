@@ -251,10 +251,10 @@ impl Index {
             )));
         }
         let (draft, dimension) = (Draft::new(&*self.shared.storage), embedder.dimension as usize);
-        let unit = |(row, vector): (usize, &Option<&[f32]>)| -> Result<Option<Vec<f32>>> {
+        let unit = |(row, vector): (usize, Option<&[f32]>)| -> Result<Option<Vec<f32>>> {
             vector.map(|vector| checked_unit(vector, dimension, &format!("embedding {row}"))).transpose()
         };
-        let units = rows.iter().enumerate().map(unit).collect::<Result<Vec<_>>>()?;
+        let units = rows.iter().copied().enumerate().map(unit).collect::<Result<Vec<_>>>()?;
         let units = units.iter().map(Option::as_deref);
         let part = writer.watch(|| write_vectors_file(&draft, dimension, first_row, units))?;
         let mut manifest = snapshot.manifest.clone();

@@ -3,7 +3,10 @@
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
+use super::frame::FileEntry;
 use super::{Bytes, Lock, Storage, StorageFile};
+use crate::error::{Error, Result};
+use crate::ids::random_id;
 
 /// A [`Storage`] over another one: what is created through it is removed when it is dropped without [`Draft::keep`].
 ///
@@ -29,6 +32,24 @@ impl<'a> Draft<'a> {
     fn created(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
         self.created.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Writes a file as `write` does under the name that it is given, then gives it its own, durably; a file of this name is
+/// replaced in one step.
+///
+/// A crash leaves the old file or the new one, and at worst a file `<name>.saving-<id>` that can be removed.
+pub fn save(
+    storage: &dyn Storage,
+    name: &str,
+    write: impl FnOnce(&dyn Storage, &str) -> Result<FileEntry>,
+) -> Result<FileEntry> {
+    let temporary = format!("{name}.saving-{}", random_id()?);
+    let draft = Draft::new(storage);
+    let entry = write(&draft, &temporary)?;
+    storage.replace(&temporary, name).map_err(Error::io(format!("rename {temporary} to {name}")))?;
+    draft.keep();
+    storage.sync_directory().map_err(Error::sync(format!("sync the directory of {name}")))?;
+    Ok(FileEntry { name: name.to_owned(), ..entry })
 }
 
 impl Drop for Draft<'_> {

@@ -7,8 +7,12 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use ragstone_engine::dense::{DenseIndex, Matrix};
+use ragstone_engine::error::{Error, Result};
 use ragstone_engine::index::Index;
+use ragstone_engine::lexical::{Bm25, LexicalIndex};
 use ragstone_engine::storage::faulty::{Faulty, Moment};
+use ragstone_engine::storage::frame::Verify;
 use ragstone_engine::storage::{Bytes, Lock, Storage, StorageFile};
 
 use crate::workload::{Step, View, advance, check, longer_script, options, script, times, view};
@@ -114,6 +118,44 @@ fn a_second_crash_during_recovery_loses_nothing() {
     println!("{} images after two crashes, {} violations", checker.seen.len(), checker.violations.len());
     assert_eq!(checker.violations, Vec::<String>::new());
     assert!(checker.seen.len() >= 400, "only {} images were checked", checker.seen.len());
+}
+
+#[test]
+fn a_saved_index_is_the_old_one_or_the_new_one() {
+    // Catches a save that leaves neither, that fails where there is a file already, or whose acknowledgement is early.
+    let rows = |count: usize| (0..count).map(|row| if row % 2 == 0 { "kelp" } else { "iris kelp" }).collect::<Vec<_>>();
+    let saved = |count: usize, storage: &dyn Storage| {
+        let mut lexical = LexicalIndex::new("english", Bm25::default()).unwrap();
+        lexical.add(&rows(count), None).unwrap();
+        lexical.save(storage, "lexical").unwrap();
+        let mut dense = DenseIndex::new(1).unwrap();
+        dense.add(Matrix { values: &vec![1.0; count], dimension: 1 }, None).unwrap();
+        dense.save(storage, "dense").unwrap();
+    };
+    let disk = Faulty::default();
+    disk.record();
+    for (number, count) in (1..).zip([3, 5, 900]) {
+        saved(count, &disk);
+        disk.label(number);
+    }
+    let counts = [None, Some(3), Some(5), Some(900)];
+    let mut images = 0;
+    for (number, moment) in disk.moments().iter().enumerate() {
+        for seed in 0..SEEDS {
+            let disk = moment.power_cut(if seed < 2 { seed } else { seed + 1000 * number as u64 });
+            let count = |opened: Result<usize>| match opened {
+                Ok(count) => Some(count),
+                Err(Error::NotFound { .. }) => None,
+                Err(error) => panic!("power cut at {number} before {:?}, seed {seed}: {error}", moment.next),
+            };
+            let lexical = count(LexicalIndex::open(&disk, "lexical").map(|index| index.len()));
+            let dense = count(DenseIndex::open(&disk, "dense", Verify::Full).map(|index| index.len()));
+            let allowed = &counts[moment.label..counts.len().min(moment.label + 2)];
+            assert!(allowed.contains(&lexical) && allowed.contains(&dense), "{lexical:?} {dense:?}, {allowed:?}");
+            images += 1;
+        }
+    }
+    println!("{images} images of saved indexes");
 }
 
 /// A call that a careless engine would leave out.

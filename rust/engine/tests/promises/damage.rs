@@ -250,14 +250,14 @@ fn forged_files_never_panic() {
     let base = sample();
     let (mut variants, mut accepted) = (0, 0);
     for round in 0..times() {
-        let mut dice = numbers(&format!("forged {round}"));
+        let mut chances = numbers(&format!("forged {round}"));
         for name in names(&base) {
             let good = bytes_of(&base, &name);
             let payload = number(&good, good.len() - 48);
             for at in (64..payload).chain(good.len() - 64..good.len() - 12) {
-                let die = dice.next().unwrap();
+                let die = chances.next().unwrap();
                 // Every number of a structure starts at a multiple of four; its other bytes get their share too.
-                if at % 4 != 0 && die % 4 != 0 {
+                if !at.is_multiple_of(4) && !die.is_multiple_of(4) {
                     continue;
                 }
                 let mut bytes = good.clone();
@@ -290,11 +290,14 @@ fn forged_files_never_panic() {
     assert!(accepted > variants / 20, "only {accepted} of {variants} forged files came past the checksums");
 }
 
+/// What a manifest is made to say.
+type Edit = (&'static str, fn(&mut serde_json::Value));
+
 #[test]
 fn forged_manifests_never_panic() {
     // Catches arithmetic on numbers of a manifest that nobody checked.
     let base = sample();
-    let edits: &[(&str, fn(&mut serde_json::Value))] = &[
+    let edits: &[Edit] = &[
         ("dimension 0", |json| json["settings"]["embedder"]["dimension"] = 0.into()),
         ("dimension 2^32-1", |json| json["settings"]["embedder"]["dimension"] = u32::MAX.into()),
         ("no embedder", |json| json["settings"]["embedder"] = serde_json::Value::Null),
@@ -359,6 +362,9 @@ fn a_damaged_newest_commit_is_never_rolled_back() {
     assert!(matches!(opened, Err(Error::Incompatible { .. })), "{opened:?}");
 }
 
+/// Opens a saved index and asks it.
+type Answer<'a> = &'a dyn Fn(&dyn Storage, Verify) -> Result<(Vec<i64>, Vec<f32>)>;
+
 #[test]
 fn saved_indexes_survive_damage() {
     // Catches the same in the files of `DenseIndex` and `LexicalIndex`, damaged and forged.
@@ -379,7 +385,6 @@ fn saved_indexes_survive_damage() {
         let index = LexicalIndex::open(storage, "lexical")?;
         index.search(&["kelp copper", "lagoon harbour"], 80, &Never)
     };
-    type Answer<'a> = &'a dyn Fn(&dyn Storage, Verify) -> Result<(Vec<i64>, Vec<f32>)>;
     let cases: [(&str, Answer<'_>); 2] = [("dense", &dense_answer), ("lexical", &lexical_answer)];
     let mut variants = 0;
     for (name, answer) in cases {
