@@ -83,13 +83,16 @@ class Teacher:
             )
             x = self._normalise(x + self._linear(hidden, name + "output.dense"), name + "output.LayerNorm")
         mean = x.mean(1)
-        return mean / np.linalg.norm(mean, axis=1, keepdims=True)
+        units: Floats = mean / np.linalg.norm(mean, axis=1, keepdims=True)
+        return units
 
     def _linear(self, x: Floats, name: str) -> Floats:
         flat = x.reshape(-1, x.shape[-1]) @ self.weights[name + ".weight"].T
-        return (flat + self.weights[name + ".bias"]).reshape(*x.shape[:-1], -1)
+        shaped: Floats = (flat + self.weights[name + ".bias"]).reshape(*x.shape[:-1], -1)
+        return shaped
 
     def _normalise(self, x: Floats, name: str) -> Floats:
         centred = x - x.mean(-1, keepdims=True)
         scale = np.sqrt((centred * centred).mean(-1, keepdims=True) + np.float32(_EPSILON))
-        return centred / scale * self.weights[name + ".weight"] + self.weights[name + ".bias"]
+        normal: Floats = centred / scale * self.weights[name + ".weight"] + self.weights[name + ".bias"]
+        return normal

@@ -1,27 +1,28 @@
 """Types of the native module; ``make check`` compares them with the built one."""
 
 from os import PathLike
-from typing import TypeAlias, TypedDict, final
+from typing import TypeAlias, TypedDict, final, type_check_only
 
 import numpy as np
 from numpy.typing import NDArray
 
 __version__: str
 
-ChunkTuple: TypeAlias = tuple[int, int, list[str], str, int | None]
+_ChunkTuple: TypeAlias = tuple[int, int, list[str], str, int | None]
 """start, end, headings, context, page."""
 
-DocumentTuple: TypeAlias = tuple[str, str, str, str, str, list[str] | None, str, list[ChunkTuple]]
+_DocumentTuple: TypeAlias = tuple[str, str, str, str, str, list[str] | None, str, list[_ChunkTuple]]
 """document_id, title, source, text, metadata as JSON, acl, content_sha256, chunks."""
 
-Parts: TypeAlias = tuple[float, float, float, float | None, int | None, int | None]
+_Parts: TypeAlias = tuple[float, float, float, float | None, int | None, int | None]
 """BM25's part, the dense part, BM25 score, cosine, rank in the BM25 list, rank in the dense list."""
 
-HitTuple: TypeAlias = tuple[
-    tuple[str, str, str, str], str, float, str, list[str], int | None, tuple[int, int], list[tuple[int, int]], Parts
+_HitTuple: TypeAlias = tuple[
+    tuple[str, str, str, str], str, float, str, list[str], int | None, tuple[int, int], list[tuple[int, int]], _Parts
 ]
 """(chunk_id, document_id, title, source), text, score, metadata as JSON, headings, page, span, highlights, parts."""
 
+@type_check_only
 class Evidence(TypedDict):
     terms: int
     terms_known: int
@@ -34,6 +35,7 @@ class Evidence(TypedDict):
     cosine_spread: float
     agree: bool
 
+@type_check_only
 class SearchArguments(TypedDict):
     mode: str
     fusion: str
@@ -67,7 +69,7 @@ class Index:
     def embedder(self) -> tuple[str, str, int] | None: ...
     def set_embedder(self, name: str, fingerprint: str, dimension: int) -> None: ...
     def commit(
-        self, documents: list[DocumentTuple], deletes: list[str], vectors: NDArray[np.float32] | None = None
+        self, documents: list[_DocumentTuple], deletes: list[str], vectors: NDArray[np.float32] | None = None
     ) -> tuple[int, int, int, int, int]: ...
     def search(
         self,
@@ -81,7 +83,7 @@ class Index:
         filter: str | None,
         principals: list[str],
         timeout_s: float | None,
-    ) -> tuple[list[HitTuple], Evidence, int]: ...
+    ) -> tuple[list[_HitTuple], Evidence, int]: ...
     def search_batch(
         self,
         texts: list[str],
@@ -94,12 +96,12 @@ class Index:
         filter: str | None,
         principals: list[str],
         timeout_s: float | None,
-    ) -> tuple[list[list[HitTuple]], int]: ...
+    ) -> tuple[list[list[_HitTuple]], int]: ...
     def pending(self, rows_max: int) -> tuple[str, int, list[tuple[str, str] | None]] | None: ...
     def attach(self, segment: str, first_row: int, present: list[bool], vectors: NDArray[np.float32]) -> None: ...
     def documents(self) -> list[tuple[str, str, str]]: ...
     def matching(self, filter: str) -> list[str]: ...
-    def document(self, document_id: str) -> DocumentTuple | None: ...
+    def document(self, document_id: str) -> _DocumentTuple | None: ...
     def history(self, document_id: str | None) -> str: ...
     def statistics(self) -> str: ...
     def verify(self) -> list[str]: ...

@@ -471,7 +471,7 @@ class SearchIndex:
         return self.commit_encoded(ready, vectors)
 
     def commit_encoded(
-        self, documents: Sequence[_core.DocumentTuple], vectors: NDArray[np.float32] | None = None
+        self, documents: Sequence[_core._DocumentTuple], vectors: NDArray[np.float32] | None = None
     ) -> int:
         """Commit documents that :func:`encoded` made ready; for the parts above. Returns the number of chunks."""
         return self._core.commit(list(documents), [], vectors)[4]
@@ -520,7 +520,7 @@ def _checked(document: object) -> Document:
     return document
 
 
-def encoded(document: Document, chunks: Iterable[Chunk]) -> _core.DocumentTuple:
+def encoded(document: Document, chunks: Iterable[Chunk]) -> _core._DocumentTuple:
     """A document with its chunks as the engine takes it; refuses what cannot be stored."""
     document = _checked(document)
     acl = None if document.acl is None else list(document.acl)
@@ -545,11 +545,11 @@ def _context(title: str, chunk: Chunk) -> str:
     return full[: len(full) - len(chunk.text)].removesuffix("\n")
 
 
-def _hits(tuples: Sequence[_core.HitTuple], snapshot: int, explain: bool, mode: Mode) -> tuple[Hit, ...]:
+def _hits(tuples: Sequence[_core._HitTuple], snapshot: int, explain: bool, mode: Mode) -> tuple[Hit, ...]:
     return tuple(_hit(one, rank, snapshot, explain, mode) for rank, one in enumerate(tuples, 1))
 
 
-def _hit(one: _core.HitTuple, rank: int, snapshot: int, explain: bool, mode: Mode) -> Hit:
+def _hit(one: _core._HitTuple, rank: int, snapshot: int, explain: bool, mode: Mode) -> Hit:
     (chunk_id, document_id, title, source), text, score, metadata, headings, page, (start, end), highlights, parts = one
     return Hit(
         chunk_id=chunk_id,
@@ -568,7 +568,7 @@ def _hit(one: _core.HitTuple, rank: int, snapshot: int, explain: bool, mode: Mod
     )
 
 
-def _explanation(parts: _core.Parts, mode: Mode) -> Mapping[str, object]:
+def _explanation(parts: _core._Parts, mode: Mode) -> Mapping[str, object]:
     bm25_part, dense_part, bm25, cosine, bm25_rank, dense_rank = parts
     return MappingProxyType(
         {

@@ -98,7 +98,7 @@ impl StaticEmbedder {
             return Err(corrupt(HEADER, format!("vocabulary has {entries} entries, table has {rows} rows")));
         }
         let tokenizer = WordPiece::new(vocabulary.split('\n')).map_err(|message| corrupt(HEADER, message))?;
-        let fingerprint = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let fingerprint = format!("{digest:x}");
         Ok(Self { tokenizer, table_start: HEADER + vocabulary_len, bytes, dimension, fingerprint })
     }
 
