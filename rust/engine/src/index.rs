@@ -13,6 +13,7 @@ use crate::merge;
 use crate::segment::write_vectors_file;
 use crate::snapshot::Snapshot;
 use crate::storage::disk::Disk;
+use crate::storage::draft::Draft;
 use crate::storage::frame::Verify;
 use crate::storage::manifest::{
     EmbedderEntry, LOCK, Manifest, Settings, copy_file, generations, is_ours, retire, sweep,
@@ -128,16 +129,17 @@ impl Index {
     /// Opens the index in a storage, creating it where it does not exist.
     pub fn open(storage: Arc<dyn Storage>, options: Options) -> Result<Self> {
         let writer = if options.read_only { None } else { Some(take_lock(&*storage)?) };
-        let snapshot = match Snapshot::newest(&*storage, None, options.verify)? {
+        let found = Snapshot::newest(&*storage, None, options.verify)?;
+        if writer.is_some() {
+            sweep(&*storage, found.as_ref().map(|snapshot| &snapshot.manifest))?;
+        }
+        let snapshot = match found {
             Some(snapshot) => snapshot,
             None if writer.is_none() => {
                 return Err(Error::NotFound { what: format!("index in {:?}", storage.describe()) });
             }
             None => create(&*storage, &options)?,
         };
-        if writer.is_some() {
-            sweep(&*storage, &snapshot.manifest)?;
-        }
         let shared = Shared {
             storage,
             options,
@@ -179,12 +181,12 @@ impl Index {
         let embedder = snapshot.manifest.settings.embedder.as_ref();
         let prepared = batch.prepare(embedder.map(|embedder| embedder.dimension))?;
         let threads = self.shared.options.threads;
-        let storage = &*self.shared.storage;
-        let written = writer.watch(|| prepared.write(storage, &snapshot, threads, interrupt))?;
+        let draft = Draft::new(&*self.shared.storage);
+        let written = writer.watch(|| prepared.write(&draft, &snapshot, threads, interrupt))?;
         let Some((manifest, report)) = written else {
             return Ok(CommitReport { generation: snapshot.manifest.generation, ..CommitReport::default() });
         };
-        self.shared.publish(&mut writer, manifest)?;
+        self.shared.publish(&mut writer, draft, manifest)?;
         drop(writer);
         self.merge_in_background();
         Ok(report)
@@ -204,9 +206,10 @@ impl Index {
             }
             None => manifest.settings.embedder = Some(embedder),
         }
+        manifest.settings.check()?;
         manifest.generation += 1;
         manifest.committed_ms = now_ms();
-        self.shared.publish(&mut writer, manifest)
+        self.shared.publish(&mut writer, Draft::new(&*self.shared.storage), manifest)
     }
 
     /// The next rows, at most `rows_max`, that wait for their vectors.
@@ -247,18 +250,18 @@ impl Index {
                 "rows from {first_row} of segment {segment:?} do not wait for vectors"
             )));
         }
-        let (storage, dimension) = (&*self.shared.storage, embedder.dimension as usize);
-        let unit = |(row, vector): (usize, &Option<&[f32]>)| -> Result<Option<Vec<f32>>> {
+        let (draft, dimension) = (Draft::new(&*self.shared.storage), embedder.dimension as usize);
+        let unit = |(row, vector): (usize, Option<&[f32]>)| -> Result<Option<Vec<f32>>> {
             vector.map(|vector| checked_unit(vector, dimension, &format!("embedding {row}"))).transpose()
         };
-        let units = rows.iter().enumerate().map(unit).collect::<Result<Vec<_>>>()?;
+        let units = rows.iter().copied().enumerate().map(unit).collect::<Result<Vec<_>>>()?;
         let units = units.iter().map(Option::as_deref);
-        let part = writer.watch(|| write_vectors_file(storage, dimension, first_row, units))?;
+        let part = writer.watch(|| write_vectors_file(&draft, dimension, first_row, units))?;
         let mut manifest = snapshot.manifest.clone();
         manifest.generation += 1;
         manifest.committed_ms = now_ms();
         manifest.segments[place].vectors.push(part);
-        self.shared.publish(&mut writer, manifest)?;
+        self.shared.publish(&mut writer, draft, manifest)?;
         drop(writer);
         self.merge_in_background();
         Ok(())
@@ -281,14 +284,17 @@ impl Index {
             return Err(Error::invalid(format!("{} is not empty", target.describe())));
         }
         let snapshot = self.snapshot();
+        let draft = Draft::new(target);
         for segment in &snapshot.segments {
             let entry = &segment.entry;
             let parts = entry.vectors.iter().map(|part| &part.file);
             for file in std::iter::once(&entry.segment).chain(parts).chain(&entry.tombstones) {
                 progress(&file.name)?;
-                copy_file(&*self.shared.storage, target, &file.name)?;
+                copy_file(&*self.shared.storage, &draft, &file.name)?;
             }
         }
+        snapshot.manifest.stage(&draft)?;
+        draft.keep();
         snapshot.manifest.publish(target)?;
         Ok(snapshot.manifest.generation)
     }
@@ -359,10 +365,13 @@ impl Shared {
         Ok(writer)
     }
 
-    /// Makes a manifest the truth and shows it to readers.
-    fn publish(&self, writer: &mut Writer, manifest: Manifest) -> Result<()> {
+    /// Makes a manifest the truth and shows it to readers; `draft` has its new files.
+    fn publish(&self, writer: &mut Writer, draft: Draft<'_>, manifest: Manifest) -> Result<()> {
         // All files are opened before they are promised: what cannot be read back is not committed.
-        let fresh = Snapshot::open(&*self.storage, manifest, Some(&self.snapshot()), Verify::Structure)?;
+        let fresh = Snapshot::open(&draft, manifest, Some(&self.snapshot()), Verify::Structure)?;
+        writer.watch(|| fresh.manifest.stage(&draft))?;
+        // From here on the commit may be true whatever happens, so its files stay.
+        draft.keep();
         if let Err(error) = fresh.manifest.publish(&*self.storage) {
             writer.poisoned = true;
             return Err(error);
@@ -377,13 +386,15 @@ impl Shared {
         let snapshot = self.snapshot();
         let places = if everything { merge::all(&snapshot) } else { merge::due(&snapshot) };
         let Some(places) = places else { return Ok(false) };
+        let draft = Draft::new(&*self.storage);
         // Commits go on while the merged segment is written.
-        let merged = merge::write(&*self.storage, &snapshot, &places, interrupt)?;
+        let merged = merge::write(&draft, &snapshot, &places, interrupt);
         let mut writer = self.writing()?;
+        let merged = writer.watch(|| merged)?;
         let current = self.snapshot();
-        let manifest = writer.watch(|| merged.manifest(&*self.storage, &current))?;
+        let manifest = writer.watch(|| merged.manifest(&draft, &current))?;
         if let Some(manifest) = manifest {
-            self.publish(&mut writer, manifest)?;
+            self.publish(&mut writer, draft, manifest)?;
         }
         Ok(true)
     }
@@ -419,13 +430,14 @@ fn create(storage: &dyn Storage, options: &Options) -> Result<Snapshot> {
         )));
     }
     let CreateOptions { language, k1, b, embedder } = options.create.clone();
-    if !(k1.is_finite() && k1 >= 0.0 && (0.0..=1.0).contains(&b)) {
-        return Err(Error::invalid(format!("bm25 has k1 {k1} and b {b}: k1 must be at least 0 and b from 0 to 1")));
-    }
     let analyzer = Analyzer::new(&language)?.fingerprint();
     let settings = Settings { language, analyzer, k1, b, embedder };
+    settings.check()?;
     let manifest =
         Manifest { generation: 1, index_id: random_id()?, committed_ms: now_ms(), settings, segments: Vec::new() };
+    let draft = Draft::new(storage);
+    manifest.stage(&draft)?;
+    draft.keep();
     manifest.publish(storage)?;
     Snapshot::open(storage, manifest, None, options.verify)
 }

@@ -45,7 +45,8 @@ fn coverage(segment: &LiveSegment) -> Coverage {
 /// Bytes of a segment that are still of use, roughly: its size times its share of live rows.
 fn live_bytes(segment: &LiveSegment) -> u64 {
     let size = segment.entry.segment.length + segment.entry.vectors.iter().map(|part| part.file.length).sum::<u64>();
-    if segment.entry.rows == 0 { size } else { size * u64::from(segment.live.count()) / u64::from(segment.entry.rows) }
+    let live = u128::from(size) * u128::from(segment.live.count()) / u128::from(segment.entry.rows.max(1));
+    if segment.entry.rows == 0 { size } else { live as u64 }
 }
 
 /// The segments, by place, whose merge is due; `None` where all is well.
@@ -100,8 +101,8 @@ pub fn all(snapshot: &Snapshot) -> Option<Vec<usize>> {
 /// A merged segment that is written and not yet published.
 #[derive(Debug)]
 pub struct Merged {
-    /// The segments that it replaces.
-    sources: Vec<SegmentEntry>,
+    /// The segments that it replaces, as they were.
+    sources: Vec<LiveSegment>,
     /// What replaces them.
     entry: SegmentEntry,
 }
@@ -114,6 +115,10 @@ pub fn write(
     interrupt: &dyn Interrupt,
 ) -> Result<Merged> {
     let sources: Vec<&LiveSegment> = places.iter().map(|&place| &snapshot.segments[place]).collect();
+    for source in &sources {
+        // Damage that is carried over would come out with checksums that fit.
+        source.verify()?;
+    }
     let mut documents: Vec<(DocumentInput, usize, u32)> = Vec::new();
     let mut changes = Vec::new();
     for (source, segment) in sources.iter().enumerate() {
@@ -126,6 +131,10 @@ pub fn write(
         changes.extend(history::read(&segment.segment.frame)?);
     }
     documents.sort_by(|a, b| a.0.document_id.cmp(&b.0.document_id));
+    if let Some(pair) = documents.windows(2).find(|pair| pair[0].0.document_id == pair[1].0.document_id) {
+        let message = format!("document {:?} is live twice", pair[1].0.document_id);
+        return Err(sources[pair[1].1].segment.frame.corrupt_section("doc.table", &message));
+    }
     changes.sort();
     let (inputs, origins): (Vec<DocumentInput>, Vec<(usize, u32)>) =
         documents.into_iter().map(|(input, source, first_row)| (input, (source, first_row))).unzip();
@@ -156,7 +165,7 @@ pub fn write(
         None => Vec::new(),
     };
     Ok(Merged {
-        sources: sources.iter().map(|segment| segment.entry.clone()).collect(),
+        sources: sources.into_iter().cloned().collect(),
         entry: SegmentEntry { segment: file, rows: row_count, vectors, tombstones: None },
     })
 }
@@ -167,21 +176,21 @@ impl Merged {
     pub fn manifest(self, storage: &dyn Storage, snapshot: &Snapshot) -> Result<Option<Manifest>> {
         let mut deleted_meanwhile = Vec::new();
         for source in &self.sources {
-            let current = snapshot.segments.iter().find(|segment| segment.entry.segment == source.segment);
-            let Some(current) = current.filter(|current| current.entry.vectors == source.vectors) else {
+            let current = snapshot.segments.iter().find(|segment| segment.entry.segment == source.entry.segment);
+            let Some(current) = current.filter(|current| current.entry.vectors == source.entry.vectors) else {
                 return Ok(None);
             };
-            if current.entry.tombstones != source.tombstones {
-                let chunks = &current.segment.chunks;
-                for number in current.tombstones.documents.iter() {
-                    deleted_meanwhile.push(chunks.document(number).document_id()?.to_owned());
-                }
+            // Of a document that was deleted before, the merged segment may hold the version that replaced it.
+            let mut deleted = current.tombstones.documents.clone();
+            deleted.subtract(&source.tombstones.documents);
+            for number in deleted.iter() {
+                deleted_meanwhile.push(current.segment.chunks.document(number).document_id()?.to_owned());
             }
         }
         let mut manifest = snapshot.manifest.clone();
         manifest.generation += 1;
         manifest.committed_ms = now_ms();
-        let replaced = |entry: &SegmentEntry| self.sources.iter().any(|source| source.segment == entry.segment);
+        let replaced = |entry: &SegmentEntry| self.sources.iter().any(|source| source.entry.segment == entry.segment);
         let first = manifest.segments.iter().position(replaced).unwrap_or(0);
         manifest.segments.retain(|entry| !replaced(entry));
         manifest.segments.insert(first.min(manifest.segments.len()), self.entry.clone());

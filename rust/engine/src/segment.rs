@@ -218,6 +218,12 @@ impl LiveSegment {
         Ok(Self { entry: entry.clone(), segment, vectors, tombstones, live })
     }
 
+    /// Checks every byte of its segment and vectors.
+    pub fn verify(&self) -> Result<()> {
+        self.segment.frame.verify_all()?;
+        self.vectors.iter().try_for_each(|part| part.frame.verify_all())
+    }
+
     /// Number of the live document with this id.
     pub fn find(&self, document_id: &str) -> Result<Option<u32>> {
         let found = self.segment.chunks.find(document_id)?;

@@ -13,10 +13,13 @@ use crate::lexical::{Analyzer, average_length};
 use crate::segment::{LiveSegment, Segment};
 use crate::storage::Storage;
 use crate::storage::frame::Verify;
-use crate::storage::manifest::{EmbedderEntry, Manifest, SegmentEntry};
+use crate::storage::manifest::{EmbedderEntry, Manifest, SegmentEntry, generations, is_data};
 
 /// Times that a reader looks for a newer commit when a file of the one that it read is gone.
 const ATTEMPTS_MAX: usize = 100;
+/// Times that a directory without a manifest is listed: a listing that a commit overtakes can miss the old one and the
+/// new one.
+const LISTINGS_MAX: usize = 3;
 
 /// One committed state.
 #[derive(Debug)]
@@ -72,14 +75,19 @@ pub struct Statistics {
 impl Snapshot {
     /// Opens the newest commit, taking over from `known` what has not changed.
     pub fn newest(storage: &dyn Storage, known: Option<&Self>, verify: Verify) -> Result<Option<Self>> {
-        for _ in 0..ATTEMPTS_MAX {
-            let Some(manifest) = Manifest::newest(storage)? else { return Ok(None) };
-            let generation = manifest.generation;
-            match Self::open(storage, manifest, known, verify) {
+        for attempt in 1..=ATTEMPTS_MAX {
+            let Some(generation) = generations(storage)?.last().copied() else {
+                if attempt < LISTINGS_MAX {
+                    continue;
+                }
+                return refuse_remains(storage).map(|()| None);
+            };
+            let manifest = Manifest::read(storage, generation);
+            match manifest.and_then(|manifest| Self::open(storage, manifest, known, verify)) {
                 // A writer has committed meanwhile and removed a file that the older commit needs.
                 Err(Error::NotFound { what }) => {
-                    if Manifest::newest(storage)?.is_some_and(|newest| newest.generation == generation) {
-                        return Err(Error::corrupt(what, 0, "the manifest lists it and it does not exist"));
+                    if generations(storage)?.last() == Some(&generation) {
+                        return Err(Error::corrupt(what, 0, "the newest commit needs it and it does not exist"));
                     }
                 }
                 outcome => return outcome.map(Some),
@@ -96,7 +104,10 @@ impl Snapshot {
         let settings = &manifest.settings;
         let analyzer = match known.filter(|known| known.manifest.settings.language == settings.language) {
             Some(known) => Arc::clone(&known.analyzer),
-            None => Arc::new(Analyzer::new(&settings.language)?),
+            None => Analyzer::new(&settings.language).map(Arc::new).map_err(|error| Error::Incompatible {
+                file: "the index".to_owned(),
+                message: format!("{error}: upgrade ragstone"),
+            })?,
         };
         if analyzer.fingerprint() != settings.analyzer {
             return Err(Error::Incompatible {
@@ -240,6 +251,14 @@ impl Snapshot {
             }
         }
         Ok(damage)
+    }
+}
+
+/// Refuses a directory that holds data and no manifest: no crash leaves that, so an index has lost its manifests.
+fn refuse_remains(storage: &dyn Storage) -> Result<()> {
+    match storage.list().map_err(Error::io("list directory"))?.into_iter().find(|name| is_data(name)) {
+        Some(name) => Err(Error::corrupt(name, 0, "no manifest is left that could list it")),
+        None => Ok(()),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::storage::Storage;
+use crate::storage::draft::save;
 use crate::storage::frame::{Column, FileEntry, Frame, FrameWriter, Kind, Verify};
 
 const SECTION_IDS: &str = "didx.ids";
@@ -171,24 +172,10 @@ impl DenseIndex {
 
     /// Saves the index as file `name`, durably; a file of this name is replaced in one step.
     ///
-    /// A crash leaves the old file or the new one, and at worst a file `<name>.saving-<random>` that can be removed.
+    /// A crash leaves the old file or the new one, and at worst a file `<name>.saving-<id>` that can be removed.
     /// Indexes opened from the replaced file keep working.
     pub fn save(&self, storage: &dyn Storage, name: &str) -> Result<FileEntry> {
-        let random = getrandom::u64().map_err(|error| Error::Io {
-            context: format!("choose a temporary name for {name}"),
-            source: std::io::Error::other(error.to_string()),
-        })?;
-        let temporary = format!("{name}.saving-{random:016x}");
-        let outcome = self.write(storage, &temporary).and_then(|entry| {
-            storage.replace(&temporary, name).map_err(Error::io(format!("rename {temporary} to {name}")))?;
-            storage.sync_directory().map_err(Error::io(format!("sync the directory of {name}")))?;
-            Ok(FileEntry { name: name.to_owned(), ..entry })
-        });
-        if outcome.is_err() {
-            // The first error is the one to report, and the name may not even exist.
-            let _ = storage.remove(&temporary);
-        }
-        outcome
+        save(storage, name, |storage, name| self.write(storage, name))
     }
 
     fn write(&self, storage: &dyn Storage, name: &str) -> Result<FileEntry> {

@@ -1,6 +1,6 @@
 //! The sections `lex.*`: constants and plain structures, and the encoder that writes them term by term.
 //!
-//! `FORMAT-lexical.md` has the layout byte by byte.
+//! `storage/FORMAT.md` has the layout byte by byte.
 
 use bytemuck::{Pod, Zeroable};
 

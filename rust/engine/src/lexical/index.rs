@@ -18,7 +18,8 @@ use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};
 use crate::interrupt::{Interrupt, Never};
 use crate::storage::Storage;
-use crate::storage::frame::{Column, Frame, FrameWriter, Kind, Verify};
+use crate::storage::draft::save;
+use crate::storage::frame::{Column, FileEntry, Frame, FrameWriter, Kind, Verify};
 use crate::storage::memory::Memory;
 
 /// Most results of one call: what is above is a mistake, not a wish.
@@ -140,8 +141,15 @@ impl LexicalIndex {
         Ok((ids, scores))
     }
 
-    /// Writes the live rows to a new file `name` and makes it durable.
-    pub fn save(&self, storage: &dyn Storage, name: &str) -> Result<()> {
+    /// Saves the live rows as file `name`, durably; a file of this name is replaced in one step.
+    ///
+    /// A crash leaves the old file or the new one, and at worst a file `<name>.saving-<id>` that can be removed.
+    /// Indexes opened from the replaced file keep working.
+    pub fn save(&self, storage: &dyn Storage, name: &str) -> Result<FileEntry> {
+        save(storage, name, |storage, name| self.write(storage, name))
+    }
+
+    fn write(&self, storage: &dyn Storage, name: &str) -> Result<FileEntry> {
         let (ids, maps) = merged_order(&self.blocks);
         let inputs: Vec<&Lexical> = self.blocks.iter().map(|block| &block.lexical).collect();
         let mut frame = FrameWriter::create(storage, name, Kind::LexicalIndex)?;
@@ -156,8 +164,7 @@ impl LexicalIndex {
         frame.section("index.head", &head)?;
         frame.section("index.ids", &ids)?;
         merge(&inputs, &maps, ids.len() as u32, &mut frame, &Never)?;
-        frame.finish()?;
-        storage.sync_directory().map_err(Error::io("sync the directory"))
+        frame.finish()
     }
 
     /// Opens a saved index; its postings are read from the mapped file.

@@ -2,7 +2,7 @@
 //!
 //! Text → [`Analyzer`] → [`RowTerms`] → [`LexicalWriter`] → sections `lex.*` of a file → [`Lexical`] → search.
 //! [`Corrections`] take deleted rows out of the statistics, [`merge`] joins inverted indexes, and [`LexicalIndex`] is
-//! the whole of it without documents. `FORMAT-lexical.md` beside this file has the sections byte by byte.
+//! the whole of it without documents. `storage/FORMAT.md` has the sections byte by byte.
 
 mod analyzer;
 mod corrections;

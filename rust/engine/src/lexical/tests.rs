@@ -516,6 +516,11 @@ fn an_index_gives_ids_and_pads() {
     assert_eq!(index.len(), 4);
     let storage = Memory::default();
     index.save(&storage, "saved").unwrap();
-    assert!(index.save(&storage, "saved").is_err());
-    assert_eq!(LexicalIndex::open(&storage, "saved").unwrap().add(&["new"], None).unwrap(), [9]);
+    let mut opened = LexicalIndex::open(&storage, "saved").unwrap();
+    assert_eq!(opened.add(&["new"], None).unwrap(), [9]);
+    // The file that the index still reads is replaced by a better one.
+    opened.save(&storage, "saved").unwrap();
+    assert_eq!(opened.len(), 5);
+    assert_eq!(LexicalIndex::open(&storage, "saved").unwrap().len(), 5);
+    assert_eq!(storage.list().unwrap(), ["saved"]);
 }

@@ -111,10 +111,10 @@ impl Storage for Disk {
         let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(self.path(name))?;
         match file.try_lock() {
             Ok(()) => {
-                // The number only helps a person to find the holder; the lock itself is the descriptor.
-                file.set_len(0)?;
-                file.rewind()?;
-                write!(file, "{}", std::process::id())?;
+                // The number only helps a person to find the holder, the lock itself is the descriptor: on a full disk
+                // there may be no room for it.
+                let _ = file.set_len(0).and_then(|()| file.rewind());
+                let _ = write!(file, "{}", std::process::id());
                 Ok(Lock::Held(Box::new(DiskLock { _file: file })))
             }
             Err(TryLockError::WouldBlock) => {

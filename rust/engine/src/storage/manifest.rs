@@ -15,6 +15,12 @@ const PREFIX: &str = "manifest-";
 const TEMPORARY: &str = "tmp-";
 /// Prefixes of the files that a manifest lists.
 const DATA_PREFIXES: [&str; 3] = ["seg-", "vec-", "del-"];
+/// Numbers of commits stay below: no writer gets there, and the next number never overflows.
+const GENERATION_MAX: u64 = 1 << 62;
+/// Greatest k1 that searches take.
+const K1_MAX: f64 = 1e6;
+/// Largest dimension that vector files take.
+const DIMENSION_MAX: u32 = 1 << 16;
 
 /// What one commit made of the index.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -87,14 +93,6 @@ pub struct VectorsEntry {
 }
 
 impl Manifest {
-    /// The newest commit, or `None` in a directory that holds no index.
-    pub fn newest(storage: &dyn Storage) -> Result<Option<Self>> {
-        match generations(storage)?.last() {
-            Some(&generation) => Self::read(storage, generation).map(Some),
-            None => Ok(None),
-        }
-    }
-
     /// The commit with this number.
     pub fn read(storage: &dyn Storage, generation: u64) -> Result<Self> {
         let name = manifest_name(generation);
@@ -105,41 +103,44 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Publishes the commit: after this returns it survives a power cut.
+    /// Writes the commit under a temporary name, which means nothing to readers.
     ///
     /// All listed files have been synced by [`FrameWriter::finish`]; their names are made durable first.
-    pub fn publish(&self, storage: &dyn Storage) -> Result<()> {
+    pub fn stage(&self, storage: &dyn Storage) -> Result<()> {
         storage.sync_directory().map_err(Error::sync("sync directory"))?;
-        let name = manifest_name(self.generation);
-        let temporary = format!("{TEMPORARY}{name}");
+        let temporary = format!("{TEMPORARY}{}", manifest_name(self.generation));
         let mut writer = FrameWriter::create(storage, &temporary, Kind::Manifest)?;
         writer.section("manifest", &serde_json::to_vec(self).expect("a manifest always becomes JSON"))?;
-        writer.finish()?;
+        writer.finish().map(drop)
+    }
+
+    /// Makes the staged commit the newest: after this returns it survives a power cut. After a failure it may or may
+    /// not be the newest, now and after a power cut.
+    pub fn publish(&self, storage: &dyn Storage) -> Result<()> {
+        let name = manifest_name(self.generation);
+        let temporary = format!("{TEMPORARY}{name}");
         storage.rename(&temporary, &name).map_err(Error::io(format!("rename {temporary} to {name}")))?;
         storage.sync_directory().map_err(Error::sync("sync directory"))
     }
 
     /// Names of all files that the commit needs, the manifest included.
     pub fn files(&self) -> impl Iterator<Item = String> {
-        let data = self.segments.iter().flat_map(|segment| {
-            let vectors = segment.vectors.iter().map(|part| &part.file);
-            std::iter::once(&segment.segment).chain(vectors).chain(&segment.tombstones)
-        });
-        data.map(|file| file.name.clone()).chain(std::iter::once(manifest_name(self.generation)))
+        self.data_files().map(|file| file.name.clone()).chain(std::iter::once(manifest_name(self.generation)))
     }
 
     /// Bytes of all listed files.
     pub fn bytes(&self) -> u64 {
-        let sizes = self.segments.iter().map(|segment| {
-            let vectors: u64 = segment.vectors.iter().map(|part| part.file.length).sum();
-            segment.segment.length + vectors + segment.tombstones.as_ref().map_or(0, |file| file.length)
-        });
-        sizes.sum()
+        self.data_files().map(|file| file.length).sum()
     }
 
     fn check(&self, generation: u64) -> Result<(), String> {
-        if self.generation != generation {
+        if self.generation != generation || generation >= GENERATION_MAX {
             return Err(format!("it says generation {}, its name {generation}", self.generation));
+        }
+        self.settings.check().map_err(|error| error.to_string())?;
+        let mut names = HashSet::new();
+        if let Some(segment) = self.segments.iter().find(|segment| !names.insert(&segment.segment.name)) {
+            return Err(format!("it lists {} twice", segment.segment.name));
         }
         for segment in &self.segments {
             let mut next = 0;
@@ -152,9 +153,34 @@ impl Manifest {
             }
         }
         // A name leads to a file of this directory only, and every name is one of ours.
-        match self.files().find(|name| !is_data(name) && parse_manifest(name).is_none()) {
-            Some(name) => Err(format!("it lists a file with the impossible name {name:?}")),
+        match self.data_files().find(|file| !is_data(&file.name)) {
+            Some(file) => Err(format!("it lists a file with the impossible name {:?}", file.name)),
             None => Ok(()),
+        }
+    }
+
+    fn data_files(&self) -> impl Iterator<Item = &FileEntry> {
+        self.segments.iter().flat_map(|segment| {
+            let vectors = segment.vectors.iter().map(|part| &part.file);
+            std::iter::once(&segment.segment).chain(vectors).chain(&segment.tombstones)
+        })
+    }
+}
+
+impl Settings {
+    /// Refuses numbers that no search can work with.
+    pub fn check(&self) -> Result<()> {
+        let Self { k1, b, embedder, .. } = self;
+        if !((0.0..=K1_MAX).contains(k1) && (0.0..=1.0).contains(b)) {
+            return Err(Error::invalid(format!(
+                "bm25 has k1 {k1} and b {b}: k1 must be from 0 to {K1_MAX} and b from 0 to 1"
+            )));
+        }
+        match embedder.as_ref().map(|embedder| embedder.dimension) {
+            Some(dimension) if !(1..=DIMENSION_MAX).contains(&dimension) => {
+                Err(Error::invalid(format!("dimension is {dimension}: it must be from 1 to {DIMENSION_MAX}")))
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -167,24 +193,31 @@ pub fn generations(storage: &dyn Storage) -> Result<Vec<u64>> {
     Ok(generations)
 }
 
-/// Removes files that the newest commit does not need: remains of crashes, and what merges and deletes left behind.
+/// Removes files that the newest commit, if there is one, does not need: remains of crashes, and what merges and
+/// deletes left behind.
 ///
 /// Only the holder of the writer's lock calls this. A reader that has just read an older manifest and finds one of
 /// its files gone reads the newest manifest instead. A file that cannot be removed now is tried again next time.
-pub fn sweep(storage: &dyn Storage, newest: &Manifest) -> Result<()> {
-    let needed: HashSet<String> = newest.files().collect();
-    for name in storage.list().map_err(Error::io("list directory"))? {
-        if is_ours(&name) && name != LOCK && !needed.contains(&name) {
-            // A mapped file cannot be removed on some systems; it goes at a later sweep.
-            let _ = storage.remove(&name);
-        }
+pub fn sweep(storage: &dyn Storage, newest: Option<&Manifest>) -> Result<()> {
+    let needed: HashSet<String> = newest.into_iter().flat_map(Manifest::files).collect();
+    let mut names = storage.list().map_err(Error::io("list directory"))?;
+    names.retain(|name| is_ours(name) && name != LOCK && !needed.contains(name));
+    if !names.is_empty() {
+        // The writer of the newest commit may have died before its name was durable: what came before it stays until
+        // it is.
+        storage.sync_directory().map_err(Error::sync("sync directory"))?;
+    }
+    for name in names {
+        // A mapped file cannot be removed on some systems; it goes at a later sweep.
+        let _ = storage.remove(&name);
     }
     Ok(())
 }
 
 /// Removes the files of an older commit that the newest does not need any more.
 ///
-/// Files that are in neither stay: a merge may be writing them.
+/// Files that are in neither stay: a merge may be writing them. The older manifest goes last, so that a reader who
+/// still finds it also finds the newest.
 pub fn retire(storage: &dyn Storage, older: &Manifest, newest: &Manifest) {
     let needed: HashSet<String> = newest.files().collect();
     for name in older.files().filter(|name| !needed.contains(name)) {
@@ -222,7 +255,8 @@ fn parse_manifest(name: &str) -> Option<u64> {
     (digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok())?
 }
 
-fn is_data(name: &str) -> bool {
+/// Whether a manifest may list a file of this name.
+pub fn is_data(name: &str) -> bool {
     DATA_PREFIXES.iter().any(|prefix| {
         name.strip_prefix(prefix).is_some_and(|id| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
     })

@@ -5,6 +5,8 @@
 //! `FORMAT.md` beside this file.
 
 pub mod disk;
+pub mod draft;
+pub mod faulty;
 pub mod frame;
 pub mod manifest;
 pub mod map;

@@ -1,0 +1,305 @@
+"""An independent reader of index directories, written from FORMAT.md alone, with nothing but the standard library."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+MAGIC, MAGIC_END = b"\x89RAG\r\n\x1a\n", b"\nENDRAG\x89"
+BLOCK, WINDOW, WIDE = 65_536, 16_384, 255
+
+
+class Damaged(Exception):
+    """A file is not what it should be."""
+
+
+def _need(truth: bool, path: Path, message: str) -> None:
+    if not truth:
+        raise Damaged(f"{path.name}: {message}")
+
+
+def _numbers(code: str, data: bytes) -> tuple[Any, ...]:
+    count, rest = divmod(len(data), struct.calcsize(f"<{code}"))
+    if rest:
+        raise Damaged(f"{len(data)} bytes are not a column of {code!r}")
+    return struct.unpack(f"<{count}{code}", data)
+
+
+def _bits(words: tuple[int, ...], count: int) -> list[bool]:
+    bits = [bool(word >> bit & 1) for word in words for bit in range(64)]
+    if len(bits) != -(-count // 64) * 64 or any(bits[count:]):
+        raise Damaged(f"a bitmap is not one of {count} bits")
+    return bits[:count]
+
+
+class File:
+    """One file, every byte checked: its sections by name (section 2)."""
+
+    def __init__(self, path: Path, kind: str, entry: dict[str, Any] | None = None) -> None:
+        data = path.read_bytes()
+        _need(len(data) >= 128, path, "too short")
+        header, footer = data[:64], data[-64:]
+        _need(header[:8] == MAGIC and zlib.crc32(header[:60]) == struct.unpack("<I", header[60:])[0], path, "header")
+        _need(struct.unpack("<I", header[8:12])[0] == 1, path, "another format version")
+        _need(header[12:16] == kind.encode(), path, f"not of kind {kind}")
+        length, table, sums, sections, blocks, table_crc, sums_crc, block = struct.unpack("<QQQIIIII", footer[:44])
+        checksum = struct.unpack("<I", footer[52:56])[0]
+        _need(footer[56:] == MAGIC_END and zlib.crc32(footer[:52]) == checksum, path, "footer")
+        _need(length == len(data) and block == BLOCK, path, "length")
+        if entry is not None:
+            _need(length == entry["length"] and checksum == entry["checksum"], path, "not the listed file")
+        entries = data[table : table + 40 * sections]
+        _need(zlib.crc32(entries) == table_crc and zlib.crc32(data[sums:-64]) == sums_crc, path, "tables")
+        expected = _numbers("I", data[sums:-64])
+        payload = data[:sums]
+        found = tuple(zlib.crc32(payload[at : at + BLOCK]) for at in range(0, sums, BLOCK))
+        _need(len(expected) == blocks and found == expected, path, "a block")
+        self.path, self.sections, end = path, dict[str, bytes](), 64
+        for at in range(0, len(entries), 40):
+            name, start, size = struct.unpack("<24sQQ", entries[at : at + 40])
+            _need(start % 64 == 0 and end <= start and start + size <= table, path, "a section")
+            end = start + size
+            self.sections[name.rstrip(b"\0").decode("ascii")] = data[start:end]
+
+    def column(self, section: str, code: str) -> tuple[Any, ...]:
+        """A section as numbers."""
+        return _numbers(code, self.sections[section])
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """One row of a segment."""
+
+    ordinal: int
+    text: str
+    span: tuple[int, int]
+    headings: list[str]
+    context: str
+    page: int | None
+
+
+@dataclass(frozen=True)
+class Document:
+    """One document of a segment."""
+
+    document_id: str
+    title: str
+    source: str
+    text: str
+    metadata: dict[str, Any]
+    acl: list[str] | None
+    content_sha256: str
+    rows: range
+    chunks: list[Chunk]
+
+
+class Segment:
+    """A segment with its vectors and deletes (sections 4 to 7)."""
+
+    def __init__(self, directory: Path, entry: dict[str, Any], dimension: int | None) -> None:
+        self.file = File(directory / entry["segment"]["name"], "SEGM", entry["segment"])
+        self.rows: int = entry["rows"]
+        self.documents = list(self._documents())
+        self.deleted = [False] * len(self.documents)
+        self.deleted_terms: dict[int, int] = {}
+        self.deleted_length = 0
+        if entry["tombstones"] is not None:
+            tombstones = File(directory / entry["tombstones"]["name"], "TOMB", entry["tombstones"])
+            self.deleted = _bits(tombstones.column("del.documents", "Q"), len(self.documents))
+            rows, terms, self.deleted_length = struct.unpack("<IIQ", tombstones.sections["del.head"])
+            ids, counts = tombstones.column("del.terms", "I"), tombstones.column("del.counts", "I")
+            gone = [doc for doc, deleted in zip(self.documents, self.deleted, strict=True) if deleted]
+            _need(len(ids) == len(counts) == terms, tombstones.path, "terms")
+            _need(rows == sum(len(document.rows) for document in gone), tombstones.path, "rows")
+            self.deleted_terms = dict(zip(ids, counts, strict=True))
+        self.vectors: dict[int, tuple[float, ...]] = {}
+        for part in entry["vectors"]:
+            self.vectors |= _vectors(File(directory / part["file"]["name"], "VECS", part["file"]), part, dimension)
+
+    @property
+    def live(self) -> list[Document]:
+        """The documents that are not deleted."""
+        return [doc for doc, deleted in zip(self.documents, self.deleted, strict=True) if not deleted]
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """The change log (section 4.2)."""
+        return [json.loads(line) for line in self.file.sections["history"].splitlines()]
+
+    def _documents(self) -> Iterator[Document]:
+        sections = self.file.sections
+        strings, contexts, texts = sections["doc.strings"], sections["chunk.contexts"], sections["text"]
+        chunks = list(struct.iter_unpack("<II9Q", sections["chunk.table"]))
+        _need(len(chunks) == self.rows, self.file.path, "rows")
+        for number, record in enumerate(struct.iter_unpack("<12Q32sIIQ", sections["doc.table"])):
+            spans = [record[at : at + 2] for at in range(0, 12, 2)]
+            names = [strings[at : at + size].decode() for at, size in spans[:5]]
+            (start, size), (digest, first, count, flags) = spans[5], record[12:]
+            text = texts[start : start + size]
+            rows = []
+            for ordinal, row in enumerate(chunks[first : first + count]):
+                _need(row[:2] == (number, ordinal), self.file.path, "a row")
+                byte_start, byte_end, char_start, char_end, head_at, head_size, at, length, page = row[2:]
+                part = text[byte_start:byte_end].decode()
+                _need(part == text.decode()[char_start:char_end], self.file.path, "a span")
+                headings = json.loads(strings[head_at : head_at + head_size])
+                context = contexts[at : at + length].decode()
+                rows.append(Chunk(ordinal, part, (char_start, char_end), headings, context, page or None))
+            yield Document(
+                *names[:3],
+                text.decode(),
+                json.loads(names[3]),
+                json.loads(names[4]) if flags & 1 else None,
+                digest.hex() if flags & 2 else "",
+                range(first, first + count),
+                rows,
+            )
+
+    @cached_property
+    def fields(self) -> dict[tuple[str, str, str], list[tuple[Any, int]]]:
+        """(scope, key, kind) to pairs of a value and the number of a document (section 4.1)."""
+        keys, documents = self.file.column("meta.values", "Q"), self.file.column("meta.documents", "I")
+        ends, raw = self.file.column("meta.strings", "Q"), self.file.sections["meta.string_bytes"]
+        words = [raw[start:end].decode() for start, end in pairwise(ends)]
+
+        def value(kind: str, key: int, first: int) -> Any:
+            if kind == "number":
+                bits = key ^ (1 << 63) if key >> 63 else key ^ (2**64 - 1)
+                return struct.unpack("<d", struct.pack("<Q", bits))[0]
+            if kind == "string":
+                return words[first + key]
+            return bool(key) if kind == "bool" else key - 2**63
+
+        fields = {}
+        for field in json.loads(self.file.sections["meta.fields"]):
+            places = range(field["start"], field["end"])
+            pairs = [(value(field["kind"], keys[at], field["strings_start"]), documents[at]) for at in places]
+            _need(pairs == sorted(pairs, key=lambda pair: pair[0]), self.file.path, "the order of a field")
+            fields[field["scope"], field["key"], field["kind"]] = pairs
+        return fields
+
+    @cached_property
+    def lengths(self) -> tuple[int, ...]:
+        """Length of each row in terms."""
+        return self.file.column("lex.lengths", "I")
+
+    @cached_property
+    def postings(self) -> dict[str, list[tuple[int, int]]]:
+        """Term to pairs of a row and a count, in the order of term numbers (section 5)."""
+        sections = self.file.sections
+        head = struct.unpack("<4I4Q3d", sections["lex.head"])
+        _need(head[:3] == (1, WINDOW, self.rows) and head[4] == sum(self.lengths), self.file.path, "lex.head")
+        wide = dict(zip(self.file.column("lex.wide.keys", "Q"), self.file.column("lex.wide.counts", "I"), strict=True))
+        containers = list(struct.iter_unpack("<IHH", sections["lex.windows"]))
+        entries, frequencies = self.file.column("lex.entries", "Q"), self.file.column("lex.df", "I")
+
+        def read(number: int, entry: int, count: int) -> Iterator[tuple[int, int]]:
+            if count == 1:
+                yield entry & 0xFFFF_FFFF, entry >> 32
+                return
+            pieces: list[tuple[int, bytes, bytes, str]] = []
+            if count <= 64:
+                at = entry & (1 << 56) - 1
+                raw = sections["lex.flat"][at : at + 5 * count]
+                pieces.append((0, raw[: 4 * count], raw[4 * count :], "I"))
+            else:
+                first = entry & (1 << 40) - 1
+                for half, window, last in containers[first : first + (entry >> 40)]:
+                    size = last + 1
+                    raw = sections["lex.postings"][2 * half : 2 * half + 3 * size]
+                    pieces.append((window * WINDOW, raw[: 2 * size], raw[2 * size :], "H"))
+            for base, rows, counts, code in pieces:
+                for row, narrow in zip(_numbers(code, rows), counts, strict=True):
+                    yield base + row, wide[number << 32 | base + row] if narrow == WIDE else narrow
+
+        postings = {}
+        for number, (term, entry, count) in enumerate(zip(self._terms(head[3]), entries, frequencies, strict=True)):
+            postings[term] = list(read(number, entry, count))
+            _need(len(postings[term]) == count, self.file.path, "a document frequency")
+        _need(list(postings) == sorted(postings, key=str.encode), self.file.path, "the order of terms")
+        return postings
+
+    def _terms(self, count: int) -> Iterator[str]:
+        raw, at, term = self.file.sections["lex.terms"], 0, b""
+        starts = self.file.column("lex.blocks", "Q")
+        for number in range(count):
+            _need(number % 16 != 0 or starts[number // 16] == at, self.file.path, "a block of terms")
+            shared, size = raw[at], raw[at + 1]
+            term = term[:shared] + raw[at + 2 : at + 2 + size]
+            at += 2 + size
+            yield term.decode()
+
+
+def _vectors(file: File, part: dict[str, Any], dimension: int | None) -> dict[int, tuple[float, ...]]:
+    size, stride, rows, count = file.column("vec.head", "I")
+    _need(size == dimension and stride == -(-size // 16) * 16 and rows == part["rows"], file.path, "vec.head")
+    present, values = _bits(file.column("vec.present", "Q"), rows), file.column("vec.f32", "f")
+    _need(sum(present) == count and len(values) == rows * stride, file.path, "rows")
+    found = {row: values[row * stride : row * stride + size] for row in range(rows) if present[row]}
+    return {part["first_row"] + row: vector for row, vector in found.items()}
+
+
+class Index:
+    """The newest commit of a directory (sections 1 and 3)."""
+
+    def __init__(self, directory: Path) -> None:
+        names = [path.name for path in directory.iterdir() if re.fullmatch(r"manifest-\d{20}", path.name)]
+        if not names:
+            raise FileNotFoundError(directory)
+        file = File(directory / max(names), "MANI")
+        self.manifest: dict[str, Any] = json.loads(file.sections["manifest"])
+        _need(self.manifest["generation"] == int(max(names)[9:]), file.path, "generation")
+        embedder = self.manifest["settings"]["embedder"]
+        dimension = None if embedder is None else embedder["dimension"]
+        self.segments = [Segment(directory, entry, dimension) for entry in self.manifest["segments"]]
+
+    @property
+    def documents(self) -> dict[str, Document]:
+        """Live documents by id."""
+        return {document.document_id: document for segment in self.segments for document in segment.live}
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """All changes, oldest first."""
+        changes = [change for segment in self.segments for change in segment.history]
+        return sorted(changes, key=lambda change: (change["generation"], change["document_id"]))
+
+    def document_frequency(self, term: str) -> int:
+        """Live chunks that have the term."""
+        total = 0
+        for segment in self.segments:
+            if term in segment.postings:
+                number = list(segment.postings).index(term)
+                total += len(segment.postings[term]) - segment.deleted_terms.get(number, 0)
+        return total
+
+    def bm25(self, terms: list[str]) -> dict[str, float]:
+        """Chunk id to score, for live chunks that have one of the terms (each given once)."""
+        settings = self.manifest["settings"]
+        count = sum(len(document.chunks) for document in self.documents.values())
+        length = sum(sum(segment.lengths) - segment.deleted_length for segment in self.segments)
+        average = length / count if length and count else 1.0
+        scores: dict[str, float] = {}
+        for segment in self.segments:
+            names = {
+                row: f"{document.document_id}#{ordinal}"
+                for document in segment.live
+                for ordinal, row in enumerate(document.rows)
+            }
+            for term in terms:
+                df = self.document_frequency(term)
+                idf = math.log(1 + (count - df + 0.5) / (df + 0.5))
+                for row, tf in segment.postings.get(term, []):
+                    if row in names:
+                        norm = settings["k1"] * (1 - settings["b"] + settings["b"] * segment.lengths[row] / average)
+                        scores[names[row]] = scores.get(names[row], 0.0) + idf * tf / (tf + norm)
+        return scores
