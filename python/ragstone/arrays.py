@@ -26,7 +26,7 @@ def float32(values: ArrayLike, what: str) -> NDArray[np.float32]:
     try:
         array = np.asarray(values)
     except ValueError as error:
-        raise InvalidInput(f"{what} cannot be read as an array: {error}") from None
+        raise InvalidInput(f"{what} cannot be read as an array: {str(error).rstrip('.')}") from None
     if array.dtype.kind not in "fiu":
         raise InvalidInput(f"{what} has dtype {array.dtype}, it must hold real numbers")
     # A value too large for float32 becomes infinite here and is refused as such by the engine.
@@ -50,7 +50,7 @@ def _ids(ids: ArrayLike | None) -> NDArray[np.int64] | None:
     try:
         array = np.asarray(ids)
     except ValueError as error:
-        raise InvalidInput(f"ids cannot be read as an array: {error}") from None
+        raise InvalidInput(f"ids cannot be read as an array: {str(error).rstrip('.')}") from None
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise InvalidInput(f"ids have shape {array.shape} and dtype {array.dtype}, they must be (n,) integers")
     if array.dtype.kind == "u" and array.size and int(array.max()) > np.iinfo(np.int64).max:
