@@ -37,12 +37,11 @@ fn place(path: &Path) -> Result<(Disk, String), Error> {
     Ok((disk, name.to_owned()))
 }
 
-fn numbers(ids: Option<PyReadonlyArray1<'_, i64>>) -> PyResult<Option<Vec<i64>>> {
-    let copy = |ids: PyReadonlyArray1<'_, i64>| ids.as_array().to_vec();
-    Ok(ids.map(copy))
+fn numbers(ids: Option<PyReadonlyArray1<'_, i64>>) -> Option<Vec<i64>> {
+    ids.map(|ids| ids.as_array().to_vec())
 }
 
-fn rectangle<'py>(py: Python<'py>, found: (Vec<i64>, Vec<f32>), rows: usize, top_k: usize) -> PyResult<Found<'py>> {
+fn rectangle(py: Python<'_>, found: (Vec<i64>, Vec<f32>), rows: usize, top_k: usize) -> PyResult<Found<'_>> {
     let ids = found.0.to_pyarray(py).reshape([rows, top_k])?;
     let scores = found.1.to_pyarray(py).reshape([rows, top_k])?;
     Ok((ids, scores))
@@ -88,7 +87,7 @@ impl DenseIndex {
         ids: Option<PyReadonlyArray1<'py, i64>>,
     ) -> PyResult<Bound<'py, PyArray1<i64>>> {
         let dimension = vectors.shape()[1];
-        let (values, ids) = (matrix(&vectors)?, numbers(ids)?);
+        let (values, ids) = (matrix(&vectors)?, numbers(ids));
         let added =
             detached(py, None, |_| writing(&self.engine).add(Matrix { values: &values, dimension }, ids.as_deref()))?;
         Ok(added.to_pyarray(py))
@@ -110,7 +109,7 @@ impl DenseIndex {
         threads: usize,
     ) -> PyResult<Found<'py>> {
         let (rows, dimension) = (queries.shape()[0], queries.shape()[1]);
-        let (values, filter_ids) = (matrix(&queries)?, numbers(filter_ids)?);
+        let (values, filter_ids) = (matrix(&queries)?, numbers(filter_ids));
         let found = detached(py, None, |watch| {
             let matrix = Matrix { values: &values, dimension };
             reading(&self.engine).search(matrix, top_k, exact, filter_ids.as_deref(), threads, watch)
@@ -160,7 +159,7 @@ impl LexicalIndex {
         texts: Vec<String>,
         ids: Option<PyReadonlyArray1<'py, i64>>,
     ) -> PyResult<Bound<'py, PyArray1<i64>>> {
-        let ids = numbers(ids)?;
+        let ids = numbers(ids);
         let added = detached(py, None, |_| {
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
             writing(&self.engine).add(&texts, ids.as_deref())

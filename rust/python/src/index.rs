@@ -177,9 +177,8 @@ impl Queries {
     }
 
     fn queries(&self) -> Vec<Query<'_>> {
-        let vector = |row: usize| {
-            self.vectors.as_ref().map(|values| &values[row * self.dimension..(row + 1) * self.dimension])
-        };
+        let vector =
+            |row: usize| self.vectors.as_ref().map(|values| &values[row * self.dimension..(row + 1) * self.dimension]);
         let query = |(row, text)| Query {
             text: Some(text),
             vector: vector(row),
@@ -325,7 +324,7 @@ impl Index {
         Ok((answers, snapshot.manifest.generation))
     }
 
-    /// For each of many queries the documents of its best chunks, each once: [(document_id, score)], best first.
+    /// For each of many queries the documents of its best chunks, each once, as (id, score), best first.
     #[pyo3(signature = (texts, vectors, *, mode, fusion, weight, top_k, filter, principals, timeout_s))]
     fn rank_documents(
         &self,
@@ -348,7 +347,7 @@ impl Index {
         })
     }
 
-    /// The next rows that wait for vectors: (segment, first_row, [(context, text) or None]).
+    /// The next rows that wait for vectors: the segment, its first such row, and (context, text) or None of each.
     #[allow(clippy::type_complexity)]
     fn pending(&self, py: Python<'_>, rows_max: u32) -> PyResult<Option<(String, u32, Vec<Option<(String, String)>>)>> {
         let pending = detached(py, None, |_| self.engine.pending(rows_max))?;
@@ -378,7 +377,7 @@ impl Index {
         })
     }
 
-    /// (document_id, source, content_sha256) of all live documents.
+    /// Id, source and digest of the source's bytes of all live documents.
     fn documents(&self, py: Python<'_>) -> PyResult<Vec<(String, String, String)>> {
         let snapshot = self.engine.snapshot();
         detached(py, None, |_| {

@@ -45,7 +45,7 @@ impl Interrupt for Watch {
             return Ok(());
         }
         self.checked_ms.store(now, Ordering::Relaxed);
-        Python::attach(|py| py.check_signals()).map_err(|error| {
+        Python::attach(Python::check_signals).map_err(|error| {
             *self.raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
             Error::Interrupted
         })

@@ -27,7 +27,7 @@ impl Router {
         Ok(Self { engine })
     }
 
-    /// (path, p_behaviour, p_facts, uncertain, [(start, end, weight, rule)]); spans in characters.
+    /// The path, both probabilities, whether it is uncertain, and the reasons; spans in characters.
     fn route(&self, query: &str) -> Routed {
         let routed = self.engine.route(query);
         let character = |byte: usize| query[..byte].chars().count();
