@@ -45,7 +45,12 @@ impl Interrupt for Watch {
             return Ok(());
         }
         self.checked_ms.store(now, Ordering::Relaxed);
-        Python::attach(Python::check_signals).map_err(|error| {
+        #[allow(
+            clippy::redundant_closure_for_method_calls,
+            reason = "the method alone is not general enough in its lifetime"
+        )]
+        let signals = Python::attach(|py| py.check_signals());
+        signals.map_err(|error| {
             *self.raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
             Error::Interrupted
         })
