@@ -9,6 +9,7 @@ in the cache, and those already cleaned, are not done twice.
 from __future__ import annotations
 
 import argparse
+import ast
 import contextlib
 import hashlib
 import json
@@ -49,13 +50,14 @@ class BuildError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A package file in the cache."""
+    """A package file in the cache; packages of one source may leave their copyright file to one of them."""
 
     name: str
     version: str
     sha256: str
     path: Path
     take: str
+    copyright_of: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,11 @@ def fetch(packages: Sequence[dict[str, str]], cache: Path) -> list[Archive]:
             )
         if version != package.get("version", version):
             _say(f"{package['name']}: version {version}, recorded is {package['version']}: the corpus will differ")
-        archives.append(Archive(package["name"], version, sha256, path, package["take"]))
+        archives.append(
+            Archive(
+                package["name"], version, sha256, path, package["take"], package.get("copyright_of", package["name"])
+            )
+        )
     return archives
 
 
@@ -217,7 +223,7 @@ def _dictionary(name: str, found: dict[str, bytes]) -> Iterator[Page]:
 def _tame(path: str, taken: set[str]) -> str:
     """A short path of plain characters that no other page of the package has."""
     path = re.sub(r"^usr/(share/)?(doc/)?", "", path)
-    parts = [re.sub(r"[^A-Za-z0-9._+-]", "_", part)[-80:].lstrip(".") or "_" for part in path.split("/")]
+    parts = [re.sub(r"^\.|^$", "_.", re.sub(r"[^A-Za-z0-9._+-]", "_", part[-80:])) for part in path.split("/")]
     tamed = "/".join(parts)
     while tamed.lower() in taken:
         head, _, name = tamed.rpartition("/")
@@ -288,7 +294,7 @@ def write(
     packages = []
     for archive in archives:
         mine = [entry for entry in chosen if entry.package == archive.name]
-        copyright_file = folders[archive.name] / "copyright"
+        copyright_file = folders.get(archive.copyright_of, folders[archive.name]) / "copyright"
         licences: list[str] = []
         if copyright_file.exists():
             shutil.copyfile(copyright_file, partial / "copyright" / archive.name)
@@ -322,29 +328,29 @@ def write(
     return {**summary, "packages": packages}
 
 
-_LICENCE_NAMES = (
-    "GNU Free Documentation License",
-    "GNU General Public License",
-    "Artistic",
-    "Apache License",
-    "MIT",
-    "BSD",
-    "PostgreSQL",
-    "Python Software Foundation",
-    "Mozilla Public License",
-    "Creative Commons",
-    "public domain",
-    "Boost Software License",
-    "Princeton University",
-)
+_LICENCE_NAMES = {
+    r"GNU Free Documentation License": "GFDL",
+    r"GNU General Public License|GNU GPL\b": "GPL",
+    r"Artistic License": "Artistic",
+    r"Apache License": "Apache",
+    r"\bMIT\b|Permission is hereby granted, free of charge": "MIT",
+    r"\bBSD\b": "BSD",
+    r"Python Software Foundation|PSF LICENSE": "PSF",
+    r"Creative Commons": "CC",
+    r"[Pp]ublic [Dd]omain": "public domain",
+    r"make and distribute verbatim copies": "verbatim copying",
+    r"use, copy, modify, distribute, and license this software": "Tcl",
+}
 
 
 def licences_named(text: str) -> list[str]:
     """Licences that a Debian copyright file names: its short names if it has them, else well-known names in it."""
-    short = [" ".join(name.split()) for name in re.findall(r"^License:[ \t]*(\S[^\n]{0,60})", text, re.M)]
+    short = {" ".join(name.split()) for name in re.findall(r"^License:[ \t]*(\S[^\n]*)", text, re.M)}
+    short = {name for name in short if len(name) <= 60 and not name.endswith((".", ",")) and len(name.split()) <= 7}
     if short:
-        return sorted(dict.fromkeys(short))[:20]
-    return [name for name in _LICENCE_NAMES if name.lower() in text.lower()]
+        return sorted(short)
+    flat = " ".join(text.split())
+    return sorted(name for pattern, name in _LICENCE_NAMES.items() if re.search(pattern, flat))
 
 
 # --- the command
@@ -385,9 +391,7 @@ def _build(options: argparse.Namespace) -> None:
     packages = [package for package in recipe["packages"] if package.get("sample") or not options.sample]
     chunks = options.chunks or (5_000 if options.sample else 300_000)
     archives = fetch(packages, options.cache / "debs")
-    code = hashlib.sha256(
-        b"".join((HERE / name).read_bytes() for name in ("cleaners.py", "manpages.py", "queries.py", "build.py"))
-    ).hexdigest()
+    code = _code_digest()
     key = hashlib.sha256(repr((code, chunks, [(a.name, a.sha256, a.take) for a in archives])).encode()).hexdigest()
     if _is_built(options.into, key):
         _say(f"'{options.into}' is up to date")
@@ -424,6 +428,13 @@ def _build(options: argparse.Namespace) -> None:
         f"about {reached:,} chunks, "
         f"{summary['queries']:,} queries in {time.monotonic() - started:.0f} s"
     )
+
+
+def _code_digest() -> str:
+    """Digest of what the cleaners do; comments and layout do not change it."""
+    names = ("cleaners.py", "manpages.py", "queries.py", "build.py")
+    trees = "".join(ast.dump(ast.parse((HERE / name).read_text(encoding="utf-8"))) for name in names)
+    return hashlib.sha256(trees.encode()).hexdigest()
 
 
 def _clean_all(archives: Sequence[Archive], folders: dict[str, Path], jobs: int) -> Iterator[list[Entry]]:
@@ -470,8 +481,7 @@ def _record(recipe: dict[str, object], summary: dict[str, object], chunks: int) 
 
 
 def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _say(text: str) -> None:

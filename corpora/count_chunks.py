@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cleaners import count_tokens_roughly
-
 from ragstone.chunking import Chunker, TokenCounter
 from ragstone.documents import find_files, read_document
 from ragstone.errors import InvalidInput

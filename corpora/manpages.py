@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 (typographic marks are what this file is about)
 """Turns the source of a manual page (the man and mdoc macros of troff) into Markdown, without running troff."""
 
 from __future__ import annotations

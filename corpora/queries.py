@@ -41,28 +41,30 @@ _IDENTIFIER = re.compile(
     r"|[A-Za-z][a-z0-9]+(?:[A-Z][a-z0-9]+){1,4})(?![\w/@])"
 )
 _GOOD_HEADING = re.compile(
-    r"(?!(?:Version|Bug|Changes|See|Detailed|Public|Member|Deprecated|New) )(?=.*[a-z]{4})\S+(?: \S+){1,8}"
+    r"(?!(?:Version|Bug|Changes|See|Detailed|Public|Member|Deprecated|New|Static|Since) )(?=.*[a-z]{4})"
+    r"[A-Za-z][\w'/-]*(?: [\w'/-]+){1,8}\??"
 )
 _QUESTION = re.compile(
-    r"(?<=[.!?:\n] )\s*((?:How|What|Why|When|Where|Which|Who|Can|Does|Do|Is|Are|Should|Will)\s[^.?!\n|<>{}]{12,140}\?)"
+    r"(?:(?<=[.!?:] )|^)((?:How|What|Why|When|Where|Which|Who|Can|Does|Do|Is|Are|Should|Will)\s[^.?!\n|<>{}]{12,140}\?)"
 )
-_SENTENCE = re.compile(r"(?<=[.!?] )([A-Z][a-z]+(?: [A-Za-z(][\w'(),;-]*){7,45}[.?!])(?=\s)")
+_SENTENCE = re.compile(r"(?:(?<=[.!?] )|^)([A-Z][a-z]+(?: [A-Za-z(][\w'(),;-]*){7,45}[.?!])(?=\s|$)")
 
 
 def seeds(page: Page) -> dict[str, str]:
     """What a page offers for queries: at most one text for each kind."""
-    flat = " ".join(page.text[:200_000].split())
+    paragraphs = [" ".join(paragraph.split()) for paragraph in page.text[:200_000].split("\n\n")]
+    flat = " ".join(paragraphs)
     found: dict[str, str] = {}
-    title = re.split(r"\s+[-—|·\u2013]\s+", page.title)[0].strip(" ¶")
+    title = re.split(r"\s+[-—|·\u2013]\s+| \((?=[A-Z].*\d)", page.title)[0].strip(" ¶")
     if re.fullmatch(r"[\w.:+-]+\([1-9]\w*\)", title):
         found["manual"] = title
-    elif 1 <= len(title.split()) <= 12 and len(title) >= 6:
+    elif 1 <= len(title.split()) <= 12 and len(title) >= 6 and not re.search(r"-\d{5}\.txt$", page.path):
         found["title"] = title
     heading = _chosen(filter(_GOOD_HEADING.fullmatch, (h.strip(" ¶") for h in page.headings[1:])), page.path)
     if heading:
         found["heading"] = heading
-    questions = (m[1] for m in _QUESTION.finditer(flat) if 5 <= len(m[1].split()) <= 22)
-    sentences = [m[1] for m in _SENTENCE.finditer(flat)]
+    questions = (m[1] for p in paragraphs for m in _QUESTION.finditer(p) if 5 <= len(m[1].split()) <= 22)
+    sentences = [m[1] for paragraph in paragraphs for m in _SENTENCE.finditer(paragraph)]
     for kind, candidates in (("question", questions), ("opening", iter(sentences))):
         chosen = _chosen(candidates, page.path)
         if chosen:
@@ -124,7 +126,7 @@ def _phrased(kind: str, text: str, path: str) -> str:
     if text.endswith("?"):
         return text
     if re.match(r"[A-Z][a-z]+ing\b", text):
-        return f"How does {text[0].lower()}{text[1:]} work?"
+        return f"How does {text.lower()} work?"
     return (f"What is {text}?", f"How do I use {text}?", f"Where is {text} explained?")[_pick(path, 3)]
 
 
