@@ -22,7 +22,7 @@ def test_the_example_runs_as_it_stands(tmp_path: Path) -> None:
     first, path, citation, advice = outcome.stdout.splitlines()[:4]
     assert first.startswith("note, characters 0-")
     assert path == "hybrid"
-    assert citation.startswith("corpora/handbook/documents/")
+    assert "/corpora/handbook/documents/" in citation
     assert advice
 
 
