@@ -464,7 +464,7 @@ _ITEM_START = re.compile(r"(?:[-*+•‣◦]|\(?(?:\d{1,9}|[A-Za-z#])[.)])(?=\s)
 
 def _units(text: str, block: Section, index: int) -> Iterator[_Unit]:
     start, end = _trimmed(text, block.start, block.end)
-    if start == end:
+    if start == end or block.kind == "metadata":
         return
     if block.kind == "heading":
         yield _Unit(start, end, _HEADING, index)

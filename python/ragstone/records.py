@@ -76,7 +76,8 @@ class Embedder(Protocol):
 class Section:
     """A span of a document's text that the parser marked: what the chunker may and may not cut.
 
-    ``kind`` is ``heading``, ``paragraph``, ``list``, ``table`` or ``code``; ``headings`` is the path of
+    ``kind`` is ``heading``, ``paragraph``, ``list``, ``table``, ``code`` or ``metadata`` (what a parser took as the
+    document's metadata: it is not chunked); ``headings`` is the path of
     headings in force, outermost first (a heading's own text is the last part of its path); ``page`` counts from 1 where
     the format has pages.
     Sections are sorted, do not overlap, and need not cover the whole text.
@@ -84,7 +85,7 @@ class Section:
 
     start: int
     end: int
-    kind: Literal["heading", "paragraph", "list", "table", "code"]
+    kind: Literal["heading", "paragraph", "list", "table", "code", "metadata"]
     headings: tuple[str, ...] = ()
     page: int | None = None
 

@@ -76,7 +76,7 @@ def test_markdown() -> None:
     top, options = "Setext title", "Setext title/Options --x link"
     second = "Setext title/Second"
     assert outline(MARKDOWN, ".md") == [
-        ("code", "", "---\ntitle: From front matter\n---"),
+        ("metadata", "", "---\ntitle: From front matter\n---"),
         ("heading", top, "Setext *title*\n=============="),
         ("paragraph", top, "Text with a # in it\nand a second line."),
         ("code", top, "```python\n# not a heading\n\nx = 1\n```"),
@@ -160,6 +160,7 @@ def test_restructured_text() -> None:
     assert sorted(parsed.metadata) == ["author", "revised"]
     assert [(kind, path) for kind, path, _ in outline(RST, ".rst")] == [
         ("heading", "Title"),
+        ("metadata", "Title"),
         ("paragraph", "Title"),
         ("code", "Title"),
         ("heading", "Title/Part"),
@@ -177,8 +178,8 @@ def test_restructured_text() -> None:
     ]
     texts = [text for _, _, text in outline(RST, ".rst")]
     assert texts[0] == "=====\nTitle\n====="
-    assert texts[2] == "    literal\n\n    more"
-    assert texts[8] == "====  ====\na     b\n====  ====\n1     2\n====  ===="
+    assert texts[3] == "    literal\n\n    more"
+    assert texts[9] == "====  ====\na     b\n====  ====\n1     2\n====  ===="
 
 
 PLAIN = """\

@@ -26,7 +26,7 @@ def parse_markdown(text: str) -> Parsed:
     metadata, start = front_matter(text)
     scanner = _Scanner(text)
     if start:
-        scanner.outline.add("code", 0, start)
+        scanner.outline.add("metadata", 0, start)
         scanner.outline.close()
     for first, last, line in lines(text, start):
         scanner.line(first, last, line)

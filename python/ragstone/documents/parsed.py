@@ -9,7 +9,7 @@ from ragstone.records import MetadataValue, Section
 
 __all__ = ["Outline", "Parsed", "lines"]
 
-_Open: TypeAlias = "tuple[Literal['paragraph', 'list', 'table', 'code'], int, int]"
+_Open: TypeAlias = "tuple[Literal['paragraph', 'list', 'table', 'code', 'metadata'], int, int]"
 _NAME_CHARACTERS = 240  # of a heading's name in a path; the text keeps all of it
 
 
@@ -58,7 +58,7 @@ class Outline:
         self.close()
         self._path, self._levels = (), []
 
-    def add(self, kind: Literal["paragraph", "list", "table", "code"], start: int, end: int) -> None:
+    def add(self, kind: Literal["paragraph", "list", "table", "code", "metadata"], start: int, end: int) -> None:
         """Mark a span, as part of the open section where that has the same kind."""
         if self._open is not None and self._open[0] == kind:
             self._before = self._open

@@ -113,6 +113,9 @@ class _Scanner:
         field = _FIELD.fullmatch(stripped) if self.in_fields and not indent else None
         if field is not None:
             self.metadata.setdefault(field[1].strip().lower(), scalar((field[2] or "")[:1000]))
+            if len(stripped) <= 1000:
+                self.outline.add("metadata", start, end)
+                return
         elif not stripped.startswith(".. ") and not indent:
             self.in_fields = False
         if _CODE.match(stripped):
