@@ -1,6 +1,6 @@
 """The recorded run: ingest, size, memory, cold open and latency on 100,000 real chunks from real files.
 
-    python benches/end_to_end.py --corpus .build/corpora/debian --embedder builtin [--chunks 100000] [--work .build/bench]
+    python benches/end_to_end.py --corpus .build/corpora/debian --embedder builtin [--chunks 100000]
 
 The index is kept in ``--work`` and filled where an earlier run stopped, because embedding takes long with ``minilm``:
 a rate is only recorded by a run that made that stage from beginning to end. Latency is measured in a process of its
@@ -169,7 +169,12 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 def percentiles(times: list[float]) -> dict[str, float]:
     """Median, 95th and 99th percentile and maximum, in milliseconds."""
     cuts = statistics.quantiles(times, n=100)
-    return {"p50": round(cuts[49], 2), "p95": round(cuts[94], 2), "p99": round(cuts[98], 2), "max": round(max(times), 2)}
+    return {
+        "p50": round(cuts[49], 2),
+        "p95": round(cuts[94], 2),
+        "p99": round(cuts[98], 2),
+        "max": round(max(times), 2),
+    }
 
 
 def memory() -> dict[str, float]:

@@ -51,27 +51,30 @@ def measure(sets: Path, name: str, embedder: str, max_tokens: int) -> dict[str, 
     with (sets / name / "qrels.tsv").open(encoding="utf-8") as file:
         for query, document, grade in list(csv.reader(file, delimiter="\t"))[1:]:
             qrels.setdefault(query, {})[document] = int(grade)
-    with tempfile.TemporaryDirectory() as folder:
-        with ragstone.open(folder, embedder=embedder, max_tokens=max_tokens) as index:
-            started = time.perf_counter()
-            index.upsert(
-                (Document(document_id=row["_id"], title=row["title"], text=row["text"]) for row in _rows(corpus) if row["text"].strip()),
-                embed="later",
-            )
-            index.embed_pending()
-            seconds = time.perf_counter() - started
-            print(f"{name}: {len(index)} chunks in {seconds:.0f} s", file=sys.stderr)
+    documents = [
+        Document(document_id=row["_id"], title=row["title"], text=row["text"])
+        for row in _rows(corpus)
+        if row["text"].strip()
+    ]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ragstone.open(folder, embedder=embedder, max_tokens=max_tokens) as index,
+    ):
+        started = time.perf_counter()
+        index.upsert(documents)
+        seconds = time.perf_counter() - started
+        print(f"{name}: {len(index)} chunks in {seconds:.0f} s", file=sys.stderr)
 
-            def ndcg(**how: Any) -> float:
-                return ragstone.evaluate(index, queries, qrels, metrics=["nDCG@10"], **how)["nDCG@10"]
+        def ndcg(**how: Any) -> float:
+            return ragstone.evaluate(index, queries, qrels, metrics=["nDCG@10"], **how)["nDCG@10"]
 
-            return {
-                "bm25": ndcg(mode="bm25"),
-                f"{embedder} dense": ndcg(mode="dense"),
-                f"{embedder} hybrid": ndcg(),
-                f"{embedder} convex": ndcg(fusion="convex"),
-                f"{embedder} rrf": ndcg(fusion="rrf"),
-            }
+        return {
+            "bm25": ndcg(mode="bm25"),
+            f"{embedder} dense": ndcg(mode="dense"),
+            f"{embedder} hybrid": ndcg(),
+            f"{embedder} convex": ndcg(fusion="convex"),
+            f"{embedder} rrf": ndcg(fusion="rrf"),
+        }
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

@@ -1,7 +1,4 @@
-"""Writes the figures of ``benches/results`` into the README, between its two marks.
-
-    python benches/report.py [--check]
-"""
+"""Writes the figures of ``benches/results`` into the README, between its two marks; ``--check`` only compares."""
 
 from __future__ import annotations
 
@@ -41,7 +38,13 @@ def _result(name: str) -> dict[str, Any] | None:
 
 def _machine(result: dict[str, Any]) -> str:
     machine = result["machine"]
-    return f"{machine['cpu']}, {machine['cores']} cores, {machine['instruction_set']}, {machine['date']}, commit {machine['commit']}"
+    cpu = f"{machine['cpu']}, {machine['cores']} cores, {machine['instruction_set']}"
+    return f"{cpu}, {machine['date']}, commit {machine['commit']}"
+
+
+def _memory(result: dict[str, Any]) -> str:
+    memory = result["memory_mb"]
+    return f"{memory['own']:g} / {memory['mapped_files']:g} MB"
 
 
 def end_to_end() -> str:
@@ -67,7 +70,7 @@ def end_to_end() -> str:
         ("**`ask`, p50 / p95 / p99 ms, query embedding included**", times("ask_ms")),
         ("`search`, hybrid, p50 / p95 / p99 ms", times("search_hybrid_ms")),
         ("`search`, BM25 alone, p50 / p95 / p99 ms", times("search_bm25_ms")),
-        ("memory: own / mapped files", [f"{r['memory_mb']['own']:g} / {r['memory_mb']['mapped_files']:g} MB" for r in results]),
+        ("memory: own / mapped files", [_memory(result) for result in results]),
     ]
     lines = [
         f"**100,000 real chunks** (`make benchmark`, {results[-1]['queries']:,} queries; {_machine(results[-1])}):",
@@ -85,7 +88,15 @@ def quality() -> str:
     if not result:
         return ""
     sets = result["sets"]
-    columns = ["bm25", "builtin dense", "builtin hybrid", "minilm dense", "minilm hybrid", "minilm convex", "minilm rrf"]
+    columns = [
+        "bm25",
+        "builtin dense",
+        "builtin hybrid",
+        "minilm dense",
+        "minilm hybrid",
+        "minilm convex",
+        "minilm rrf",
+    ]
     lines = [
         f"**Quality**, nDCG@10 × 100 (`make quality`; {_machine(result)}):",
         "",

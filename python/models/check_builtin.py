@@ -17,10 +17,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import train_builtin as training
-from minilm_numpy import Floats
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
+
+import train_builtin as training
+from minilm_numpy import Floats
 
 SETS = ("scifact-test", "scifact-train", "cranfield", "xquad-en", "pubmedqa")
 PROBE_WORDS = 8

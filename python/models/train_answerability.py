@@ -101,7 +101,7 @@ def _training(sets: Path, embedder: str) -> Iterator[Example]:
         foreign = everything[TRAINING_SETS[(place + 1) % len(TRAINING_SETS)]]
         with tempfile.TemporaryDirectory() as folder, ragstone.open(folder, embedder=embedder) as index:
             index.upsert(
-                Document(document_id=row["_id"], title=row.get("title", ""), text=row["text"], metadata={"key": row["_id"]})
+                Document(document_id=row["_id"], title=row["title"], text=row["text"], metadata={"key": row["_id"]})
                 for row in _rows(corpus / "corpus.jsonl")
                 if row["text"].strip()
             )
@@ -191,7 +191,8 @@ def _report(name: str, model: dict[str, Any], train: Sequence[Example], test: Se
     lines = []
     for data, examples in (("fitted on", train), ("handbook, held-out half", test)):
         probability = _probabilities(model, examples)
-        of = {kind: probability[[example.kind == kind for example in examples]] for kind in ("answerable", "near", "far")}
+        kinds = ("answerable", "near", "far")
+        of = {kind: probability[[example.kind == kind for example in examples]] for kind in kinds}
         refused = {kind: float((values < model["threshold"]).mean()) for kind, values in of.items()}
         lines.append(
             f"| {name} | {data} | {len(examples)} | {_auroc(of['answerable'], of['near']):.3f} "

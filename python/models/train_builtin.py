@@ -31,13 +31,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from minilm_numpy import Floats, Teacher
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
+
+from minilm_numpy import Floats, Teacher
 
 Tokens = NDArray[np.int32]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
 from ragstone._core import StaticEmbedder
 from ragstone.embedding.checks import checked_texts
 from ragstone.embedding.threads import thread_budget
