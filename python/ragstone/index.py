@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import json
-import re
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import Literal, TypeAlias, cast, get_args
 
 import numpy as np
@@ -20,10 +19,10 @@ from ragstone import _core
 from ragstone.arguments import integer, listed, number, one_of, shown, text, texts
 from ragstone.arrays import float32
 from ragstone.chunking import Chunker, embedding_text
-from ragstone.citation import cite
 from ragstone.errors import DimensionMismatch, EmbedderMismatch, InvalidInput, NotFound
-from ragstone.filters import FilterLike, filter_json, metadata_from_json, metadata_json
-from ragstone.records import Chunk, Document, Embedder, Hit, SearchResult
+from ragstone.exchange import checked_batch, decoded_chunks, decoded_document, encoded
+from ragstone.filters import FilterLike, filter_json
+from ragstone.records import Chunk, Document, Embedder, SearchResult
 
 __all__ = ["SearchIndex"]
 
@@ -36,8 +35,6 @@ _DENSE_WEIGHT = 2.0
 # Seconds of embedding between two commits of vectors: what an interruption can cost.
 _COMMIT_SECONDS = 5.0
 _ROWS_MIN, _ROWS_MAX = 256, 65_536
-_NAME_BYTES_MAX = 4096
-_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
 class SearchIndex:
@@ -97,7 +94,7 @@ class SearchIndex:
             InvalidInput: A document or an embedding cannot be stored; nothing was changed.
             DimensionMismatch: The embeddings have another dimension than the index.
         """
-        checked = _checked_batch(documents)
+        checked = checked_batch(documents)
         if embeddings is not None:
             return self._commit_embedded(checked, embeddings)
         one_of(embed, "embed", ("now", "later"))
@@ -244,13 +241,13 @@ class SearchIndex:
         latency_ms = (time.perf_counter() - started) * 1000 / len(asked)
         return [
             SearchResult(
-                query=text,
-                hits=_hits(hits, snapshot, explain, mode),
+                query=asked_text,
+                hits=hits(found, snapshot, explain, mode),
                 mode=mode,
                 snapshot=snapshot,
                 latency_ms=latency_ms,
             )
-            for text, hits in zip(asked, answers, strict=True)
+            for asked_text, found in zip(asked, answers, strict=True)
         ]
 
     def rank_documents(
@@ -305,11 +302,11 @@ class SearchIndex:
             ready = self._checked_vector(vector)
         elif asked is not None and self._embedder is not None and self._searches_dense(mode):
             ready = self._embedder.embed([asked])[0]
-        hits, evidence, snapshot = self._core.search(asked, ready, **arguments)
+        found, evidence, snapshot = self._core.search(asked, ready, **arguments)
         latency_ms = (time.perf_counter() - started) * 1000
         result = SearchResult(
             query=asked or "",
-            hits=_hits(hits, snapshot, explain, mode),
+            hits=hits(found, snapshot, explain, mode),
             mode=mode,
             snapshot=snapshot,
             latency_ms=latency_ms,
@@ -375,29 +372,12 @@ class SearchIndex:
     def document(self, document_id: str) -> Document | None:
         """A document as it is stored, or ``None``; its ``text`` is what citations point into."""
         found = self._core.document(text(document_id, "document_id"))
-        if found is None:
-            return None
-        name, title, source, content, metadata, acl, digest, _ = found
-        return Document(
-            document_id=name,
-            text=content,
-            title=title,
-            source=source,
-            metadata=MappingProxyType(metadata_from_json(metadata)),
-            acl=None if acl is None else tuple(acl),
-            content_sha256=digest,
-        )
+        return None if found is None else decoded_document(found)
 
     def chunks(self, document_id: str) -> list[Chunk]:
         """The chunks of a document, in order; empty if there is no such document."""
         found = self._core.document(text(document_id, "document_id"))
-        if found is None:
-            return []
-        content = found[3]
-        return [
-            Chunk(start=start, end=end, text=content[start:end], headings=tuple(headings), page=page)
-            for start, end, headings, _, page in found[7]
-        ]
+        return [] if found is None else decoded_chunks(found)
 
     def stats(self) -> dict[str, object]:
         """Numbers that describe the index: documents, chunks, chunks with vectors, bytes, settings."""
@@ -510,95 +490,3 @@ def _checked_query(query: object) -> str:
     if not asked.strip():
         raise InvalidInput("query is empty: ask something")
     return asked
-
-
-def _checked_batch(documents: Iterable[Document]) -> list[Document]:
-    if isinstance(documents, Document):
-        raise InvalidInput("documents is one document: pass a list of documents")
-    checked = [_checked(document) for document in listed(documents, "documents")]
-    seen: set[str] = set()
-    for document in checked:
-        if document.document_id in seen:
-            raise InvalidInput(f"document_id {document.document_id!r} is given twice in one batch")
-        seen.add(document.document_id)
-    return checked
-
-
-def _checked(document: object) -> Document:
-    if not isinstance(document, Document):
-        raise InvalidInput(f"documents must be ragstone.Document, not {type(document).__name__}")
-    size = len(text(document.document_id, "document_id").encode())
-    if not 1 <= size <= _NAME_BYTES_MAX:
-        raise InvalidInput(f"document_id has {size} bytes, it needs 1 to {_NAME_BYTES_MAX}")
-    for name in ("text", "title", "source", "content_sha256"):
-        text(getattr(document, name), f"{name} of document {document.document_id!r}")
-    if document.content_sha256 and not _SHA256.fullmatch(document.content_sha256):
-        raise InvalidInput(f"content_sha256 of document {document.document_id!r} is not 64 hexadecimal digits")
-    if document.acl is not None:
-        # What can be read only once would be empty when it is stored.
-        if not isinstance(document.acl, Collection):
-            raise InvalidInput(f"acl of document {document.document_id!r} is {shown(document.acl)}: pass a list")
-        texts(document.acl, f"acl of document {document.document_id!r}", "principal")
-    return document
-
-
-def encoded(document: Document, chunks: Iterable[Chunk]) -> _core._DocumentTuple:
-    """A document with its chunks as the engine takes it; refuses what cannot be stored."""
-    document = _checked(document)
-    acl = None if document.acl is None else list(document.acl)
-    return (
-        document.document_id,
-        document.title,
-        document.source,
-        document.text,
-        metadata_json(document.metadata, document.document_id),
-        acl,
-        document.content_sha256,
-        [
-            (chunk.start, chunk.end, list(chunk.headings), _context(document.title, chunk), chunk.page)
-            for chunk in chunks
-        ],
-    )
-
-
-def _context(title: str, chunk: Chunk) -> str:
-    """What stands in front of a chunk's text when it is embedded."""
-    full = embedding_text(title, chunk)
-    return full[: len(full) - len(chunk.text)].removesuffix("\n")
-
-
-def _hits(tuples: Sequence[_core._HitTuple], snapshot: int, explain: bool, mode: Mode) -> tuple[Hit, ...]:
-    return tuple(_hit(one, rank, snapshot, explain, mode) for rank, one in enumerate(tuples, 1))
-
-
-def _hit(one: _core._HitTuple, rank: int, snapshot: int, explain: bool, mode: Mode) -> Hit:
-    (chunk_id, document_id, title, source), text, score, metadata, headings, page, (start, end), highlights, parts = one
-    return Hit(
-        chunk_id=chunk_id,
-        document_id=document_id,
-        text=text,
-        score=score,
-        rank=rank,
-        metadata=MappingProxyType(metadata_from_json(metadata)),
-        citation=cite(
-            source=source, document_id=document_id, page=page, start=start, end=end, snapshot=snapshot, text=text
-        ),
-        highlights=tuple(highlights),
-        title=title,
-        headings=tuple(headings),
-        explain=_explanation(parts, mode) if explain else None,
-    )
-
-
-def _explanation(parts: _core._Parts, mode: Mode) -> Mapping[str, object]:
-    bm25_part, dense_part, bm25, cosine, bm25_rank, dense_rank = parts
-    return MappingProxyType(
-        {
-            "mode": mode,
-            "parts": MappingProxyType({"bm25": bm25_part, "dense": dense_part}),
-            "bm25": bm25,
-            "cosine": cosine,
-            "bm25_rank": bm25_rank,
-            "dense_rank": dense_rank,
-        }
-    )

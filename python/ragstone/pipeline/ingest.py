@@ -12,7 +12,8 @@ from typing import Literal
 
 from ragstone.documents import find_files, read_document
 from ragstone.errors import InvalidInput, RagstoneError
-from ragstone.index import SearchIndex, encoded
+from ragstone.exchange import encoded
+from ragstone.index import SearchIndex
 from ragstone.pipeline.progress import Progress
 from ragstone.records import Document, FileOutcome, IngestReport
 

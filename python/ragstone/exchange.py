@@ -1,0 +1,137 @@
+"""Records as the engine takes and gives them: checked and encoded on the way in, decoded and cited on the way out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
+
+from ragstone import _core
+from ragstone.arguments import listed, shown, text, texts
+from ragstone.chunking import embedding_text
+from ragstone.citation import cite
+from ragstone.errors import InvalidInput
+from ragstone.filters import metadata_from_json, metadata_json
+from ragstone.records import Chunk, Document, Hit
+
+__all__ = ["checked_batch", "decoded_chunks", "decoded_document", "encoded", "hits"]
+
+_NAME_BYTES_MAX = 4096
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+
+
+def checked_batch(documents: Iterable[Document]) -> list[Document]:
+    """Documents of one commit, each checked before anything is written, no id twice."""
+    if isinstance(documents, Document):
+        raise InvalidInput("documents is one document: pass a list of documents")
+    checked = [_checked(document) for document in listed(documents, "documents")]
+    seen: set[str] = set()
+    for document in checked:
+        if document.document_id in seen:
+            raise InvalidInput(f"document_id {document.document_id!r} is given twice in one batch")
+        seen.add(document.document_id)
+    return checked
+
+
+def _checked(document: object) -> Document:
+    if not isinstance(document, Document):
+        raise InvalidInput(f"documents must be ragstone.Document, not {type(document).__name__}")
+    size = len(text(document.document_id, "document_id").encode())
+    if not 1 <= size <= _NAME_BYTES_MAX:
+        raise InvalidInput(f"document_id has {size} bytes, it needs 1 to {_NAME_BYTES_MAX}")
+    for name in ("text", "title", "source", "content_sha256"):
+        text(getattr(document, name), f"{name} of document {document.document_id!r}")
+    if document.content_sha256 and not _SHA256.fullmatch(document.content_sha256):
+        raise InvalidInput(f"content_sha256 of document {document.document_id!r} is not 64 hexadecimal digits")
+    if document.acl is not None:
+        # What can be read only once would be empty when it is stored.
+        if not isinstance(document.acl, Collection):
+            raise InvalidInput(f"acl of document {document.document_id!r} is {shown(document.acl)}: pass a list")
+        texts(document.acl, f"acl of document {document.document_id!r}", "principal")
+    return document
+
+
+def encoded(document: Document, chunks: Iterable[Chunk]) -> _core._DocumentTuple:
+    """A document with its chunks as the engine takes it; refuses what cannot be stored."""
+    document = _checked(document)
+    acl = None if document.acl is None else list(document.acl)
+    return (
+        document.document_id,
+        document.title,
+        document.source,
+        document.text,
+        metadata_json(document.metadata, document.document_id),
+        acl,
+        document.content_sha256,
+        [
+            (chunk.start, chunk.end, list(chunk.headings), _context(document.title, chunk), chunk.page)
+            for chunk in chunks
+        ],
+    )
+
+
+def _context(title: str, chunk: Chunk) -> str:
+    """What stands in front of a chunk's text when it is embedded."""
+    full = embedding_text(title, chunk)
+    return full[: len(full) - len(chunk.text)].removesuffix("\n")
+
+
+def decoded_document(found: _core._DocumentTuple) -> Document:
+    """A stored document."""
+    name, title, source, content, metadata, acl, digest, _ = found
+    return Document(
+        document_id=name,
+        text=content,
+        title=title,
+        source=source,
+        metadata=MappingProxyType(metadata_from_json(metadata)),
+        acl=None if acl is None else tuple(acl),
+        content_sha256=digest,
+    )
+
+
+def decoded_chunks(found: _core._DocumentTuple) -> list[Chunk]:
+    """The chunks of a stored document, in order."""
+    content = found[3]
+    return [
+        Chunk(start=start, end=end, text=content[start:end], headings=tuple(headings), page=page)
+        for start, end, headings, _, page in found[7]
+    ]
+
+
+def hits(tuples: Sequence[_core._HitTuple], snapshot: int, explain: bool, mode: str) -> tuple[Hit, ...]:
+    """Hits of one answer, ranked and cited."""
+    return tuple(_hit(one, rank, snapshot, explain, mode) for rank, one in enumerate(tuples, 1))
+
+
+def _hit(one: _core._HitTuple, rank: int, snapshot: int, explain: bool, mode: str) -> Hit:
+    (chunk_id, document_id, title, source), text, score, metadata, headings, page, (start, end), highlights, parts = one
+    return Hit(
+        chunk_id=chunk_id,
+        document_id=document_id,
+        text=text,
+        score=score,
+        rank=rank,
+        metadata=MappingProxyType(metadata_from_json(metadata)),
+        citation=cite(
+            source=source, document_id=document_id, page=page, start=start, end=end, snapshot=snapshot, text=text
+        ),
+        highlights=tuple(highlights),
+        title=title,
+        headings=tuple(headings),
+        explain=_explanation(parts, mode) if explain else None,
+    )
+
+
+def _explanation(parts: _core._Parts, mode: str) -> Mapping[str, object]:
+    bm25_part, dense_part, bm25, cosine, bm25_rank, dense_rank = parts
+    return MappingProxyType(
+        {
+            "mode": mode,
+            "parts": MappingProxyType({"bm25": bm25_part, "dense": dense_part}),
+            "bm25": bm25,
+            "cosine": cosine,
+            "bm25_rank": bm25_rank,
+            "dense_rank": dense_rank,
+        }
+    )
