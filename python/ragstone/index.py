@@ -20,7 +20,7 @@ from ragstone.arguments import integer, listed, number, one_of, shown, text, tex
 from ragstone.arrays import float32
 from ragstone.chunking import Chunker, embedding_text
 from ragstone.errors import DimensionMismatch, EmbedderMismatch, InvalidInput, NotFound
-from ragstone.exchange import checked_batch, decoded_chunks, decoded_document, encoded
+from ragstone.exchange import checked_batch, decoded_chunks, decoded_document, encoded, hits
 from ragstone.filters import FilterLike, filter_json
 from ragstone.records import Chunk, Document, Embedder, SearchResult
 
