@@ -7,7 +7,7 @@ SHARED ?= $(or $(RAGSTONE_SHARED),../shared)
 RUST_SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock pyproject.toml
 MINILM := $(BUILD)/minilm.stamp
 
-.PHONY: help setup build demo test test-rust test-python check format lint types wheel golden corpus quality benchmark bench faults offline clean
+.PHONY: help setup build demo test test-rust test-python check format lint types wheel corpus quality benchmark figures faults offline clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
@@ -20,7 +20,12 @@ $(BUILD)/python.stamp: python/requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r python/requirements.txt
 	@touch $@
 
-$(BUILD)/native.stamp: $(BUILD)/python.stamp $(RUST_SOURCES)
+$(BUILD)/crates.stamp: Cargo.lock
+	@mkdir -p $(BUILD)
+	cargo fetch --quiet --locked
+	@touch $@
+
+$(BUILD)/native.stamp: $(BUILD)/python.stamp $(BUILD)/crates.stamp $(RUST_SOURCES)
 	VIRTUAL_ENV=$(abspath $(VENV)) PATH="$(abspath $(BIN)):$$PATH" $(BIN)/maturin develop --quiet --locked --profile dev-fast
 	@touch $@
 
@@ -35,7 +40,7 @@ demo: setup ## Run the main job on the handbook corpus, without a network
 	$(BIN)/ragstone demo corpora/handbook
 
 test: setup ## Run every default test, without a network
-	cargo test --quiet --locked --offline --workspace --exclude ragstone-python
+	cargo test --quiet --frozen --workspace --exclude ragstone-python
 	$(BIN)/python -m pytest -q
 
 test-rust: ## Run the Rust tests
@@ -72,7 +77,14 @@ quality: setup ## Measure retrieval quality on the shared test sets into benches
 	$(BIN)/python benches/quality.py --sets $(SHARED)/data/sets
 
 benchmark: setup ## Measure ingest, size, memory and latency on 100,000 real chunks into benches/results
-	$(BIN)/python benches/end_to_end.py --corpus $(BUILD)/corpora/debian
+	$(BIN)/python benches/end_to_end.py --corpus $(BUILD)/corpora/debian --embedder builtin
+	$(BIN)/python benches/end_to_end.py --corpus $(BUILD)/corpora/debian --embedder minilm
+
+figures: ## Write the recorded results into the README
+	$(BIN)/python benches/report.py
+
+faults: setup ## Attack durability and hostile bytes 30 times as hard as the default tests
+	RAGSTONE_FAULTS=30 PROPTEST_CASES=3000 cargo test --quiet --frozen -p ragstone-engine --test promises -- --nocapture
 
 offline: setup ## Prove that demo and test need no network after the set-up (needs unshare)
 	unshare --net --map-root-user $(MAKE) demo test
