@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import Row, assert_ranking, search_bm25
 
 import ragstone
+from oracles import Row, assert_ranking, search_bm25
 from ragstone import BM25Index, Document, F
 from ragstone.embedding.hashing import HashingEmbedder
 

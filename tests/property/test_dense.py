@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import Row, assert_ranking, cosines, search_dense
 
 import ragstone
+from oracles import Row, assert_ranking, cosines, search_dense
 from ragstone import DenseIndex, Document, F
 
 SEEDS = st.integers(0, 2**32 - 1)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import Row, assert_ranking, search_hybrid
 
 import ragstone
+from oracles import Row, assert_ranking, search_hybrid
 from ragstone import Document, F, Filter, SearchResult
 
 WORDS = ["apple", "berry", "cedar", "daisy", "elder", "ferny", "grape", "hazel", "ivies", "jelly", "kelpy", "lemon"]
@@ -37,7 +37,9 @@ class Corpus:
         self.vector = self.numbers.standard_normal(DIMENSION).astype(np.float32) + np.float32(0.2)
 
     def upsert(self, index: ragstone.Index, rows: list[Row]) -> None:
-        documents = [Document(row.document_id, row.text, metadata={"year": self.years[row.document_id]}) for row in rows]
+        documents = [
+            Document(row.document_id, row.text, metadata={"year": self.years[row.document_id]}) for row in rows
+        ]
         index.upsert(documents, embeddings=np.array([row.vector for row in rows]))
 
     @contextmanager
@@ -68,7 +70,9 @@ def check(
     assert len(got) == len(expected)
     right = [score for _, score in expected]
     assert np.allclose([hit.score for hit in got], right, rtol=1e-5, atol=1e-5)
-    clear = [n for n in range(len(right)) if all(abs(right[n] - other) > 1e-4 for m, other in enumerate(right) if m != n)]
+    clear = [
+        n for n in range(len(right)) if all(abs(right[n] - other) > 1e-4 for m, other in enumerate(right) if m != n)
+    ]
     assert [got[n].chunk_id for n in clear[:-1]] == [expected[n][0] for n in clear[:-1]]
     for hit in got:
         assert hit.explain is not None
@@ -178,7 +182,9 @@ def test_a_half_that_finds_nothing_drops_out(tmp_path_factory: Folder) -> None:
         assert hybrid == [hit.chunk_id for hit in corpus.search(index, top_k=50, mode="dense")]
         corpus = Corpus(5, 50)
         only_text = index.search(corpus.text, top_k=50)
-        assert [hit.chunk_id for hit in only_text] == [hit.chunk_id for hit in corpus.search(index, top_k=50, mode="bm25")]
+        assert [hit.chunk_id for hit in only_text] == [
+            hit.chunk_id for hit in corpus.search(index, top_k=50, mode="bm25")
+        ]
 
 
 def test_chunks_that_wait_for_vectors_count_as_average(tmp_path_factory: Folder) -> None:

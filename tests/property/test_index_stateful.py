@@ -7,13 +7,13 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from conftest import LONG
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from oracles import Row, assert_ranking, search_bm25, search_dense, search_hybrid
 
 import ragstone
+from conftest import LONG
+from oracles import Row, assert_ranking, search_bm25, search_dense, search_hybrid
 from ragstone import Document, F
 from ragstone.embedding.hashing import HashingEmbedder
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Opened
 
 import ragstone
+from conftest import Opened
 from ragstone import BM25Index, DenseIndex, Document, F
 from ragstone.embedding.hashing import HashingEmbedder
 from ragstone.errors import (

@@ -62,7 +62,7 @@ def routes() -> bool:
 
 def test_index_prints_what_it_did(run: Run, files: Path, tmp_path: Path) -> None:
     """Catches a report without counts, and files that fail without an exit code."""
-    code, out, err = run("index", files, "--into", tmp_path / "kb", "--embedder", "hashing")
+    code, out, _ = run("index", files, "--into", tmp_path / "kb", "--embedder", "hashing")
     assert code == RIGHT
     assert "2 files: 2 added" in out
     assert "embedder: hashing (256 dimensions)" in out
@@ -198,11 +198,17 @@ BAD: dict[str, tuple[int, list[str]]] = {
 def test_bad_use_has_its_exit_code_and_message(
     case: str, run: Run, kb: Path, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Catches a traceback, an exit code that means something else, and an error that is not JSON where JSON is asked."""
+    """Catches a traceback, a misleading exit code, and an error that is not JSON where JSON is asked."""
     expected, words = BAD[case]
     monkeypatch.chdir(files)
     (tmp_path / "other").mkdir()
-    places = {"KB": kb, "FILE": files / "refunds.md", "FILES": files, "NEW": tmp_path / "new", "OTHER": tmp_path / "other"}
+    places = {
+        "KB": kb,
+        "FILE": files / "refunds.md",
+        "FILES": files,
+        "NEW": tmp_path / "new",
+        "OTHER": tmp_path / "other",
+    }
     arguments = [places.get(word, word) for word in words]
     code, out, err = run(*arguments)
     assert code == expected

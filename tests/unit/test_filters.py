@@ -85,7 +85,11 @@ CASES: list[tuple[Filter, dict[str, object], set[int]]] = [
         {"$or": [{"$and": [{"year": {"$gte": 2019}}, {"lang": "en"}]}, {"other": 1}]},
         {0, 5},
     ),
-    (~((F("year") > 0) | F("other").exists()), {"$not": {"$or": [{"year": {"$gt": 0}}, {"other": {"$exists": True}}]}}, {3, 4, 6}),
+    (
+        ~((F("year") > 0) | F("other").exists()),
+        {"$not": {"$or": [{"year": {"$gt": 0}}, {"other": {"$exists": True}}]}},
+        {3, 4, 6},
+    ),
     ((F("year") > 2018) & (F("year") < 2021), {"year": {"$gt": 2018, "$lt": 2021}}, {0, 1, 5}),
     (F("missing") == 1, {"missing": 1}, set()),
 ]
@@ -256,5 +260,5 @@ def test_a_filter_is_data() -> None:
     with pytest.raises(TypeError):
         condition & 5  # type: ignore[operator]
     with pytest.raises(TypeError):
-        {F("a")}  # noqa: B018
+        {F("a")}
     assert repr(F("year")) == "F('year')"

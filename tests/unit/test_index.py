@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Opened
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ragstone
+from conftest import Opened
 from ragstone import Document, F
 from ragstone.embedding.hashing import HashingEmbedder
 from ragstone.errors import NotFound

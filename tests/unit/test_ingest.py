@@ -7,9 +7,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from conftest import Opened
 
 import ragstone
+from conftest import Opened
 from ragstone import Document, IngestReport
 from ragstone.embedding.hashing import HashingEmbedder
 from ragstone.pipeline import ingest as ingest_module

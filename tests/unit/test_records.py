@@ -65,7 +65,18 @@ REPORT = IngestReport(
     chunks_embedded=2,
     seconds=0.5,
 )
-ALL = [CITATION, HIT, RESULT, ROUTE, ADVICE, ANSWER, REPORT, Document("a", "text"), Chunk(0, 1, "a"), Section(0, 1, "code")]
+ALL = [
+    CITATION,
+    HIT,
+    RESULT,
+    ROUTE,
+    ADVICE,
+    ANSWER,
+    REPORT,
+    Document("a", "text"),
+    Chunk(0, 1, "a"),
+    Section(0, 1, "code"),
+]
 
 
 @pytest.mark.parametrize("record", ALL, ids=lambda record: type(record).__name__)

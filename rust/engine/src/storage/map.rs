@@ -31,7 +31,7 @@ impl Bytes {
             return Ok(Self::copy(&[]));
         }
         // SAFETY: the mapping is sound while no one changes the file. Ragstone publishes files only complete, under
-        // new names, read-only, and never writes or truncates them afterwards; readers copy and check structure
+        // new names, and never writes or truncates them afterwards; readers copy and check structure
         // before they use it and view the rest as plain numbers. Another program that truncates a published file
         // can still end this process with SIGBUS: that cannot be proved away, and `mmap=False` is the answer to it.
         let map = unsafe { memmap2::Mmap::map(file)? };
