@@ -86,7 +86,7 @@ def test_changed_and_saved_arrays_equal_the_reference(seed: int, tmp_path_factor
 
 
 @given(seed=SEEDS, commits=st.integers(1, 6), share=st.sampled_from([0.02, 0.3, 1.0]), top_k=st.integers(1, 80))
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_an_index_equals_the_reference(
     seed: int, commits: int, share: float, top_k: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

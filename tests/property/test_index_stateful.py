@@ -178,7 +178,7 @@ class IndexMachine(RuleBasedStateMachine):
 
 TestIndex = IndexMachine.TestCase
 TestIndex.settings = settings(
-    max_examples=400 if LONG else 25, stateful_step_count=80 if LONG else 30, deadline=None, print_blob=True
+    max_examples=400 if LONG else 60, stateful_step_count=80 if LONG else 30, deadline=None, print_blob=True
 )
 
 
