@@ -31,8 +31,8 @@ def tree(root: Path, files: dict[str, str]) -> Path:
         (
             {
                 "proc/self/mountinfo": V2_MOUNT.format(root="/"),
-                "proc/self/cgroup": "0::/work/app\n",
-                "sys/fs/cgroup/work/app/cpu.max": "150000 100000\n",
+                "proc/self/cgroup": "0::/jobs/app\n",
+                "sys/fs/cgroup/jobs/app/cpu.max": "150000 100000\n",
             },
             1.5,
         ),
@@ -40,9 +40,9 @@ def tree(root: Path, files: dict[str, str]) -> Path:
         (
             {
                 "proc/self/mountinfo": V2_MOUNT.format(root="/"),
-                "proc/self/cgroup": "0::/work/app\n",
-                "sys/fs/cgroup/work/app/cpu.max": "800000 100000\n",
-                "sys/fs/cgroup/work/cpu.max": "200000 100000\n",
+                "proc/self/cgroup": "0::/jobs/app\n",
+                "sys/fs/cgroup/jobs/app/cpu.max": "800000 100000\n",
+                "sys/fs/cgroup/jobs/cpu.max": "200000 100000\n",
             },
             2.0,
         ),
