@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -10,6 +13,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+import ragstone
 
 
 def run(program: str, *arguments: object) -> str:
@@ -54,6 +59,18 @@ print("right")
     assert run(program, tmp_path / "kb") == "right\n"
 
 
+@pytest.mark.xfail(strict=True, reason="a mappingproxy can be neither pickled nor copied")
+def test_results_travel_between_processes(tmp_path: Path) -> None:
+    """Catches a record that multiprocessing, Ray, ``copy.deepcopy`` or ``dataclasses.asdict`` cannot take."""
+    with ragstone.open(tmp_path / "kb", embedder="hashing") as index:
+        index.upsert([ragstone.Document("a", "alpha", metadata={"year": 2024})])
+        result = index.search("alpha", explain=True)
+        for record in (result, index.document("a"), ragstone.Document("b", "beta")):
+            assert pickle.loads(pickle.dumps(record)) == record
+            assert copy.deepcopy(record) == record
+            assert dataclasses.asdict(record)  # type: ignore[call-overload]
+
+
 def test_control_c_stops_a_long_search(tmp_path: Path) -> None:
     """Catches native code that does not listen, or an interruption that leaves the index unusable."""
     program = """
@@ -89,8 +106,6 @@ for number in range(10_000):
     index.upsert([ragstone.Document(f"d{number:05}", f"alpha {number}")], embed="later")
     print(number, flush=True)
 """
-    import ragstone
-
     with subprocess.Popen(
         [sys.executable, "-c", program, str(tmp_path / "kb")], stdout=subprocess.PIPE, text=True
     ) as process:

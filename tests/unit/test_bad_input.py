@@ -434,6 +434,30 @@ def test_a_missing_file_is_noticed(prefix: str, index: ragstone.Index) -> None:
     assert path.name in check(CorruptIndex, lambda: ragstone.open(index.path, embedder=EMBEDDER))
 
 
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "seg-",
+        "vec-",
+        pytest.param("del-", marks=pytest.mark.xfail(strict=True, reason="verify trusts what it read at opening")),
+        pytest.param("manifest-", marks=pytest.mark.xfail(strict=True, reason="verify trusts what it read at opening")),
+    ],
+)
+def test_verify_finds_damage_that_came_after_opening(prefix: str, index: ragstone.Index) -> None:
+    """Catches a check of every byte that leaves some out."""
+    index.upsert([Document("d", "alpha delta"), Document("e", "epsilon")])
+    index.delete(document_ids=["d"])
+    path = newest(index.path, prefix)
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2)
+        byte = file.read(1)[0]
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte ^ 1]))
+    damage = index.verify()
+    assert len(damage) == 1
+    assert path.name in damage[0]
+
+
 def test_a_newer_format_is_refused_as_such(index: ragstone.Index) -> None:
     """Catches a file of a later release that is called damaged, or read as if it were ours."""
     index.close()
