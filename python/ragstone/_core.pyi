@@ -75,40 +75,19 @@ class Index:
         self,
         text: str | None,
         vector: NDArray[np.float32] | None,
-        *,
-        mode: str,
-        fusion: str,
-        weight: float,
-        top_k: int,
-        filter: str | None,
-        principals: list[str],
-        timeout_s: float | None,
+        arguments: SearchArguments,
     ) -> tuple[list[_HitTuple], Evidence, int]: ...
     def search_batch(
         self,
         texts: list[str],
         vectors: NDArray[np.float32] | None,
-        *,
-        mode: str,
-        fusion: str,
-        weight: float,
-        top_k: int,
-        filter: str | None,
-        principals: list[str],
-        timeout_s: float | None,
+        arguments: SearchArguments,
     ) -> tuple[list[list[_HitTuple]], int]: ...
     def rank_documents(
         self,
         texts: list[str],
         vectors: NDArray[np.float32] | None,
-        *,
-        mode: str,
-        fusion: str,
-        weight: float,
-        top_k: int,
-        filter: str | None,
-        principals: list[str],
-        timeout_s: float | None,
+        arguments: SearchArguments,
     ) -> list[list[tuple[str, float]]]: ...
     def pending(self, rows_max: int) -> tuple[str, int, list[tuple[str, str] | None]] | None: ...
     def attach(self, segment: str, first_row: int, present: list[bool], vectors: NDArray[np.float32]) -> None: ...

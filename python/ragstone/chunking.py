@@ -7,15 +7,25 @@ is verified, so that nothing is cut off silently later. All steps take time line
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import accumulate, chain
-from typing import NamedTuple, TypeAlias
+from itertools import accumulate
+from typing import TypeAlias
 
+from ragstone.boundaries import (
+    BELOW_HEADING,
+    IN_WORD,
+    KEPT,
+    PHRASE,
+    SENTENCE,
+    SPLITS,
+    Unit,
+    filled_sections,
+    phrases,
+    units_of,
+)
 from ragstone.errors import InvalidInput
-from ragstone.records import Chunk, Document, Section
+from ragstone.records import Chunk, Document
 
 __all__ = ["Chunker", "TokenCounter", "context_text", "embedding_text"]
 
@@ -26,9 +36,6 @@ SPECIAL_TOKENS = 2  # what a model adds around a text ([CLS] and [SEP])
 _PART_BYTES = 240  # of one title or heading in front of a chunk: 240 Latin letters, 80 ideographs
 _UNIT_CHARACTERS = 8  # per token of max_tokens: a longer unit is split before it is counted
 _CHUNK_CHARACTERS = 32  # per token of max_tokens: bounds a chunk of blanks or of words that count as one token
-
-# What it costs to cut in front of a unit; a full chunk ends at the cheapest boundary in its second half.
-_HEADING, _BLOCK, _ITEM, _SENTENCE, _PHRASE, _KEPT, _BELOW_HEADING, _IN_WORD = range(8)
 
 
 def context_text(title: str, headings: Sequence[str]) -> str:
@@ -85,15 +92,6 @@ def _opening_line(text: str) -> str:
         if line:
             return line
     return ""
-
-
-class _Unit(NamedTuple):
-    """The smallest span that packing moves about: ``cost`` is that of a cut in front of it."""
-
-    start: int
-    end: int
-    cost: int
-    block: int
 
 
 class Chunker:
@@ -183,10 +181,10 @@ class _Cutter:
         self.max_tokens = max_tokens
         self.overlap_tokens = overlap_tokens
         self.counter = counter
-        self.blocks = list(_blocks(document))
+        self.blocks = list(filled_sections(document))
 
     def chunks(self) -> list[Chunk]:
-        units = [unit for index, block in enumerate(self.blocks) for unit in _units(self.text, block, index)]
+        units = [unit for index, block in enumerate(self.blocks) for unit in units_of(self.text, block, index)]
         if not units:
             return []
         self._measure_contexts()
@@ -255,25 +253,25 @@ class _Cutter:
             path = path[1:]
         return tuple(part for part in path[-64:] if part.strip())
 
-    def _fit(self, units: list[_Unit], limit: int, depth: int = 0) -> tuple[list[_Unit], list[int]]:
+    def _fit(self, units: list[Unit], limit: int, depth: int = 0) -> tuple[list[Unit], list[int]]:
         """Split units by ever smaller boundaries until each has at most ``limit`` tokens."""
         longest = _UNIT_CHARACTERS * self.max_tokens
         texts = [self._with_gap(unit) for unit in units]
         known = self._count(text for text in texts if len(text) <= longest)
         counts = [known.get(text, limit + 1) for text in texts]
-        if depth == len(_SPLITS) or max(counts) <= limit:
+        if depth == len(SPLITS) or max(counts) <= limit:
             return (
                 units,
                 counts,
             )  # single characters at the end: whether one is too large shows when chunks are verified
         large = [unit for unit, count in zip(units, counts, strict=True) if count > limit]
-        pieces = [piece for unit in large for piece in _SPLITS[depth](self.text, unit)]
+        pieces = [piece for unit in large for piece in SPLITS[depth](self.text, unit)]
         fitting = [(unit, count) for unit, count in zip(units, counts, strict=True) if count <= limit]
         fitting += zip(*self._fit(pieces, limit, depth + 1), strict=True)
         fitting.sort()
         return [unit for unit, _ in fitting], [count for _, count in fitting]
 
-    def _with_gap(self, unit: _Unit) -> str:
+    def _with_gap(self, unit: Unit) -> str:
         """A unit with the blanks before it: byte-level tokenizers count them, and so counts add up."""
         start = unit.start
         while start > unit.start - 16 and start > 0 and self.text[start - 1].isspace():
@@ -288,12 +286,12 @@ class _Cutter:
             block = self.blocks[self.units[first].block]
             fits = self.totals[last] - self.totals[first] <= self.budgets[block.headings]
             if block.kind in ("code", "table") and fits:
-                self.costs[first + 1 : last] = [_KEPT] * (last - first - 1)
+                self.costs[first + 1 : last] = [KEPT] * (last - first - 1)
 
     def _shun_cuts_below_headings(self) -> None:
         for k in range(1, len(self.units)):
-            if self.costs[k] < _BELOW_HEADING and self._is_heading(k - 1):
-                self.costs[k] = _BELOW_HEADING
+            if self.costs[k] < BELOW_HEADING and self._is_heading(k - 1):
+                self.costs[k] = BELOW_HEADING
 
     def _is_heading(self, unit: int) -> bool:
         return self.blocks[self.units[unit].block].kind == "heading"
@@ -349,7 +347,7 @@ class _Cutter:
 
     def _best_cut(self, start: int, end: int) -> int:
         """The last of the cheapest boundaries in the second half, or further ahead of what should stay whole."""
-        cost = _IN_WORD
+        cost = IN_WORD
         for share in (2, 8):
             half = self.totals[start] + (self.totals[end] - self.totals[start]) // share
             low = min(max(start + 1, bisect_left(self.totals, half, start, end)), end)
@@ -357,7 +355,7 @@ class _Cutter:
             if min(window) < cost or share == 2:
                 cost = min(window)
                 cut = low + len(window) - 1 - window[::-1].index(cost)
-            if cost < _KEPT:
+            if cost < KEPT:
                 break
         return cut
 
@@ -371,7 +369,7 @@ class _Cutter:
             if self._path(k) != self._path(end) or self._is_heading(k):
                 low = k + 1
                 break
-        for worst in (_SENTENCE, _PHRASE, _KEPT):
+        for worst in (SENTENCE, PHRASE, KEPT):
             for k in range(low, end):
                 if self.costs[k] <= worst:
                     return k
@@ -415,7 +413,7 @@ class _Cutter:
             middle = bisect_left(self.totals, (self.totals[low] + self.totals[high]) // 2, low + 1, high - 1)
             return [(start, self.ends[middle - 1]), (self.starts[middle], end)]
         for width in (max(1, (end - start) // 2), 0):
-            pieces = list(_phrases(self.text, start, end, width))
+            pieces = list(phrases(self.text, start, end, width))
             if len(pieces) > 1:
                 middle = len(pieces) // 2
                 return [(start, pieces[middle - 1][1]), (pieces[middle][0], end)]
@@ -432,180 +430,3 @@ def _runs(keys: Sequence[object]) -> Iterator[tuple[int, int]]:
         if k == len(keys) or (keys[k] is not keys[first] and keys[k] != keys[first]):
             yield first, k
             first = k
-
-
-# --- from sections to units
-
-
-def _blocks(document: Document) -> Iterator[Section]:
-    """The document's sections, the gaps between them filled as paragraphs under the heading in force."""
-    position, size = 0, len(document.text)
-    headings: tuple[str, ...] = ()
-    page: int | None = None
-    for section in document.sections:
-        if not position <= section.start <= section.end <= size:
-            raise InvalidInput(
-                f"section {section.start}-{section.end} of document {document.document_id!r} is not between "
-                f"{position}, the end of the one before, and {size}, the end of the text: sort sections, no overlaps"
-            )
-        if position < section.start:
-            yield Section(position, section.start, "paragraph", headings, page)
-        yield section
-        position, headings, page = section.end, section.headings, section.page
-    if position < size:
-        yield Section(position, size, "paragraph", headings, page)
-
-
-_SHORT = 32  # characters: a shorter paragraph is most likely a heading of the next, and stays with it
-_PARAGRAPH_END = re.compile(r"\n[^\S\n]*\n\s*")
-_LINE = re.compile(r"\S(?:[^\n]*\S)?")
-_ITEM_START = re.compile(r"(?:[-*+•‣◦]|\(?(?:\d{1,9}|[A-Za-z#])[.)])(?=\s)")
-
-
-def _units(text: str, block: Section, index: int) -> Iterator[_Unit]:
-    start, end = _trimmed(text, block.start, block.end)
-    if start == end or block.kind == "metadata":
-        return
-    if block.kind == "heading":
-        yield _Unit(start, end, _HEADING, index)
-    elif block.kind == "list":
-        yield from _items(text, start, end, index)
-    elif block.kind in ("code", "table"):
-        yield from _lines(text, _Unit(start, end, _BLOCK, index))
-    else:
-        for paragraph_end in _PARAGRAPH_END.finditer(text, start, end):
-            if paragraph_end.start() - start < _SHORT:
-                continue
-            yield from _sentences(text, _Unit(start, paragraph_end.start(), _BLOCK, index))
-            start = paragraph_end.end()
-        yield from _sentences(text, _Unit(start, end, _BLOCK, index))
-
-
-def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
-    """The span without the white space at its ends; an empty one where there is nothing else."""
-    piece = text[start:end].rstrip()
-    return start + len(piece) - len(piece.lstrip()), start + len(piece)
-
-
-def _items(text: str, start: int, end: int, block: int) -> Iterator[_Unit]:
-    """Items of a list, each with the lines that continue it."""
-    item_start, item_end, cost = start, start, _BLOCK
-    for line in _LINE.finditer(text, start, end):
-        if item_end > item_start and _ITEM_START.match(text, line.start(), line.end()):
-            yield _Unit(item_start, item_end, cost, block)
-            item_start, cost = line.start(), _ITEM
-        item_end = line.end()
-    yield _Unit(item_start, item_end, cost, block)
-
-
-def _lines(text: str, unit: _Unit) -> Iterator[_Unit]:
-    """Lines that are not blank; a line after a blank one and without indentation is the better boundary."""
-    before, cost = unit.start, unit.cost
-    for line in _LINE.finditer(text, unit.start, unit.end):
-        if line.start() > unit.start:
-            gap = text[before : line.start()]
-            cost = _ITEM if gap.endswith("\n") and gap.count("\n") > 1 else _SENTENCE
-        yield _Unit(line.start(), line.end(), cost, unit.block)
-        before = line.end()
-
-
-_CLOSERS = "\"'\u201d\u2019\u00bb)\\]*_"  # quotes, brackets, emphasis
-_WIDE_ENDS, _WIDE_CLOSERS = (
-    "\u3002\uff01\uff1f\uff61",
-    "\u201d\u2019\u300d\u300f\uff09\u3011\u300b\"')",
-)  # Chinese, Japanese
-_SENTENCE_END = re.compile(rf"([.!?\u2026][{_CLOSERS}]{{0,3}})\s+")
-_ANY_SENTENCE_END = re.compile(rf"{_SENTENCE_END.pattern}|([{_WIDE_ENDS}][{_WIDE_CLOSERS}]{{0,3}})\s*")
-_ABBREVIATIONS = " mr mrs ms dr prof st vs cf approx ca resp incl excl viz al dept est rev gen col sgt capt lt hon bzw "
-_BEFORE_NUMBERS = (
-    " no nos nr fig figs eq eqs sec ch chap vol pp p art jan feb mar apr jun jul aug sep sept oct nov dec approx ca "
-)
-_DOTTED = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]")
-
-
-def _sentences(text: str, unit: _Unit) -> Iterator[_Unit]:
-    """Sentences of a paragraph: terminators followed by blanks, but not within abbreviations, initials or lists."""
-    start, stop, cost = unit.start, unit.end, unit.cost
-    wide = not text.isascii() and any(text.find(mark, start, stop) >= 0 for mark in _WIDE_ENDS)
-    for match in (_ANY_SENTENCE_END if wide else _SENTENCE_END).finditer(text, start, stop):
-        if match.end() >= stop:
-            break
-        if match.lastindex == 1 and not _ends_sentence(text, start, match.start(), match.end()):
-            continue
-        yield _Unit(start, match.end(match.lastindex or 0), cost, unit.block)
-        start, cost = match.end(), _SENTENCE
-    if start < stop:
-        yield _Unit(start, stop, cost, unit.block)
-
-
-def _ends_sentence(text: str, start: int, mark: int, after: int) -> bool:
-    if text[after].islower():
-        return False
-    if text[mark] != "." or mark == start:
-        return True
-    words = text[max(start, mark - 16) : mark].split()
-    word = words[-1].lstrip("(\"'“\u2018[*_") if words else ""
-    if word.isdigit():
-        return mark - len(word) > start  # "1." that opens a sentence numbers it
-    if f" {word.lower()} " in (_BEFORE_NUMBERS if text[after].isdigit() else _ABBREVIATIONS):
-        return False
-    return not (_DOTTED.fullmatch(word) and (word.isupper() or "." in word))  # "J. Smith", "e.g. This"
-
-
-def _phrase_units(width: int) -> Callable[[str, _Unit], Iterator[_Unit]]:
-    def split(text: str, unit: _Unit) -> Iterator[_Unit]:
-        cost, before = unit.cost, unit.start
-        for start, end in _phrases(text, unit.start, unit.end, width):
-            if start > unit.start:
-                cost = _PHRASE if start > before else _IN_WORD
-            yield _Unit(start, end, cost, unit.block)
-            before = end
-
-    return split
-
-
-def _phrases(text: str, start: int, stop: int, width: int) -> Iterator[tuple[int, int]]:
-    """Spans of at most ``width`` characters that end at white space, or inside a longer word; width 0: characters.
-
-    A cut inside a word does not separate a base from its combining marks, up to a bound.
-    """
-    words = _phrase_pattern(max(width, 1))
-    while (match := words.search(text, start, stop)) is not None:
-        end = match.end()
-        if width and end < stop and not text[end].isspace():
-            end = _cluster_end(text, match.start(), end, stop)
-        yield match.start(), end
-        start = end
-
-
-def _phrase_pattern(width: int) -> re.Pattern[str]:
-    inside = rf"(?:.{{0,{width - 2}}}\S)?" if width > 1 else ""
-    return re.compile(rf"\S{inside}(?!\S)|\S{{1,{width}}}", re.DOTALL)  # re caches compiled patterns
-
-
-_SPLITS = (_sentences, _lines, *map(_phrase_units, (64, 16, 4, 1, 0)))
-
-
-def _cluster_end(text: str, start: int, end: int, stop: int) -> int:
-    """The boundary between user-perceived characters nearest to ``end``: at or before it, else a little after."""
-    for candidate in chain(range(end, max(start, end - 16), -1), range(end + 1, min(stop, end + 16) + 1)):
-        if candidate == stop or not _joins(text, candidate):
-            return candidate
-    return end
-
-
-def _joins(text: str, index: int) -> bool:
-    """Whether the character at ``index`` belongs to the one before it (the main rules of Unicode annex 29)."""
-    character, before = text[index], text[index - 1]
-    if character < "\u0300":
-        return False
-    if character in "\u200c\u200d" or (before == "\u200d" and character > "\u2000"):
-        return True
-    if "\U0001f1e6" <= character <= "\U0001f1ff":  # flags are pairs of regional indicators
-        flags = index
-        while flags > max(0, index - 64) and "\U0001f1e6" <= text[flags - 1] <= "\U0001f1ff":
-            flags -= 1
-        return (index - flags) % 2 == 1
-    if "\U0001f3fb" <= character <= "\U0001f3ff" or "\U000e0020" <= character <= "\U000e007f":
-        return True
-    return "\u1160" <= character <= "\u11ff" or unicodedata.category(character).startswith("M")

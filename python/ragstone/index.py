@@ -237,7 +237,7 @@ class SearchIndex:
             return []
         arguments = self._arguments(top_k, mode, filter, principals, exact, timeout_s, fusion, dense_weight)
         vectors = self._embedder.embed(asked) if self._searches_dense(mode) and self._embedder is not None else None
-        answers, snapshot = self._core.search_batch(asked, vectors, **arguments)
+        answers, snapshot = self._core.search_batch(asked, vectors, arguments)
         latency_ms = (time.perf_counter() - started) * 1000 / len(asked)
         return [
             SearchResult(
@@ -270,7 +270,7 @@ class SearchIndex:
             return []
         arguments = self._arguments(top_k, mode, filter, principals, False, None, fusion, dense_weight)
         vectors = self._embedder.embed(asked) if self._searches_dense(mode) and self._embedder is not None else None
-        return self._core.rank_documents(asked, vectors, **arguments)
+        return self._core.rank_documents(asked, vectors, arguments)
 
     def search_with_evidence(
         self,
@@ -302,7 +302,7 @@ class SearchIndex:
             ready = self._checked_vector(vector)
         elif asked is not None and self._embedder is not None and self._searches_dense(mode):
             ready = self._embedder.embed([asked])[0]
-        found, evidence, snapshot = self._core.search(asked, ready, **arguments)
+        found, evidence, snapshot = self._core.search(asked, ready, arguments)
         latency_ms = (time.perf_counter() - started) * 1000
         result = SearchResult(
             query=asked or "",

@@ -76,9 +76,9 @@ def test_a_full_chunk_ends_at_the_best_boundary_of_its_second_half() -> None:
 )
 def test_sentences(text: str, sentences: list[str]) -> None:
     """Catches sentences broken at abbreviations, initials, decimals and file names, and unbroken Chinese ones."""
-    from ragstone.chunking import _sentences, _Unit
+    from ragstone.boundaries import Unit, _sentences
 
-    assert [text[u.start : u.end] for u in _sentences(text, _Unit(0, len(text), 0, 0))] == sentences
+    assert [text[u.start : u.end] for u in _sentences(text, Unit(0, len(text), 0, 0))] == sentences
 
 
 def test_sentences_are_the_boundary_in_a_long_paragraph() -> None:

@@ -78,21 +78,6 @@ pub(crate) fn matrix(array: &PyReadonlyArray2<'_, f32>) -> PyResult<Vec<f32>> {
     })
 }
 
-fn mode(name: &str, rule: &str, weight: f64) -> PyResult<Mode> {
-    let rule = match rule {
-        "self_scaling" => Rule::SelfScaling { weight },
-        "convex" => Rule::Convex { weight },
-        "rrf" => Rule::ReciprocalRank,
-        other => return Err(invalid(format!("fusion is {other:?}: use \"self_scaling\", \"convex\" or \"rrf\""))),
-    };
-    match name {
-        "hybrid" => Ok(Mode::Hybrid(rule)),
-        "dense" => Ok(Mode::Dense),
-        "bm25" => Ok(Mode::Bm25),
-        other => Err(invalid(format!("mode is {other:?}: use \"hybrid\", \"dense\" or \"bm25\""))),
-    }
-}
-
 fn hit(snapshot: &Snapshot, found: &Found, terms: &[String]) -> ragstone_engine::error::Result<HitTuple> {
     let chunk = snapshot.chunk(found);
     let document = chunk.document();
@@ -143,37 +128,59 @@ fn evidence<'py>(py: Python<'py>, evidence: &Evidence) -> PyResult<Bound<'py, Py
     Ok(dict)
 }
 
+/// What all searches are told, as a dict.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct Arguments {
+    mode: String,
+    fusion: String,
+    weight: f64,
+    top_k: usize,
+    filter: Option<String>,
+    principals: Vec<String>,
+    timeout_s: Option<f64>,
+}
+
+impl Arguments {
+    fn mode(&self) -> PyResult<Mode> {
+        let rule = match self.fusion.as_str() {
+            "self_scaling" => Rule::SelfScaling { weight: self.weight },
+            "convex" => Rule::Convex { weight: self.weight },
+            "rrf" => Rule::ReciprocalRank,
+            other => return Err(invalid(format!("fusion is {other:?}: use \"self_scaling\", \"convex\" or \"rrf\""))),
+        };
+        match self.mode.as_str() {
+            "hybrid" => Ok(Mode::Hybrid(rule)),
+            "dense" => Ok(Mode::Dense),
+            "bm25" => Ok(Mode::Bm25),
+            other => Err(invalid(format!("mode is {other:?}: use \"hybrid\", \"dense\" or \"bm25\""))),
+        }
+    }
+
+    fn filter(&self) -> PyResult<Option<Filter>> {
+        self.filter.as_deref().map(filter::parse).transpose().map_err(raise)
+    }
+}
+
 /// Many queries with the same arguments.
 struct Queries {
     texts: Vec<String>,
     vectors: Option<Vec<f32>>,
     dimension: usize,
     mode: Mode,
-    top_k: usize,
     filter: Option<Filter>,
-    principals: Vec<String>,
+    arguments: Arguments,
 }
 
 impl Queries {
-    fn new(
-        texts: Vec<String>,
-        vectors: Option<PyReadonlyArray2<'_, f32>>,
-        mode: &str,
-        fusion: &str,
-        weight: f64,
-        top_k: usize,
-        filter: Option<&str>,
-        principals: Vec<String>,
-    ) -> PyResult<Self> {
+    fn new(texts: Vec<String>, vectors: Option<PyReadonlyArray2<'_, f32>>, arguments: Arguments) -> PyResult<Self> {
         let rows = vectors.as_ref().map_or(texts.len(), |array| array.shape()[0]);
         if rows != texts.len() {
             return Err(invalid(format!("{rows} vectors were given for {} queries", texts.len())));
         }
         let dimension = vectors.as_ref().map_or(0, |array| array.shape()[1]);
         let vectors = vectors.as_ref().map(matrix).transpose()?;
-        let mode = self::mode(mode, fusion, weight)?;
-        let filter = filter.map(filter::parse).transpose().map_err(raise)?;
-        Ok(Self { texts, vectors, dimension, mode, top_k, filter, principals })
+        Ok(Self { texts, vectors, dimension, mode: arguments.mode()?, filter: arguments.filter()?, arguments })
     }
 
     fn queries(&self) -> Vec<Query<'_>> {
@@ -183,9 +190,9 @@ impl Queries {
             text: Some(text),
             vector: vector(row),
             mode: self.mode,
-            top_k: self.top_k,
+            top_k: self.arguments.top_k,
             filter: self.filter.as_ref(),
-            principals: &self.principals,
+            principals: &self.arguments.principals,
         };
         self.texts.iter().map(String::as_str).enumerate().map(query).collect()
     }
@@ -196,7 +203,6 @@ impl Index {
     /// Opens the index in a directory, creating it unless `read_only`.
     #[new]
     #[pyo3(signature = (path, *, read_only, mmap, verify, threads, background_merges, language, k1, b, embedder))]
-    #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
         path: PathBuf,
@@ -265,33 +271,24 @@ impl Index {
     }
 
     /// Answers one query: (hits, evidence, generation).
-    #[pyo3(signature = (text, vector, *, mode, fusion, weight, top_k, filter, principals, timeout_s))]
-    #[allow(clippy::too_many_arguments)]
     fn search<'py>(
         &self,
         py: Python<'py>,
         text: Option<String>,
         vector: Option<Bound<'py, PyArray1<f32>>>,
-        mode: &str,
-        fusion: &str,
-        weight: f64,
-        top_k: usize,
-        filter: Option<&str>,
-        principals: Vec<String>,
-        timeout_s: Option<f64>,
+        arguments: Arguments,
     ) -> PyResult<(Vec<HitTuple>, Bound<'py, PyDict>, u64)> {
-        let mode = self::mode(mode, fusion, weight)?;
-        let filter = filter.map(filter::parse).transpose().map_err(raise)?;
+        let (mode, filter) = (arguments.mode()?, arguments.filter()?);
         let vector: Option<Vec<f32>> = vector.map(|vector| vector.to_vec()).transpose()?;
         let snapshot = self.engine.snapshot();
-        let (hits, outcome) = detached(py, timeout_s, |watch| {
+        let (hits, outcome) = detached(py, arguments.timeout_s, |watch| {
             let query = Query {
                 text: text.as_deref(),
                 vector: vector.as_deref(),
                 mode,
-                top_k,
+                top_k: arguments.top_k,
                 filter: filter.as_ref(),
-                principals: &principals,
+                principals: &arguments.principals,
             };
             let outcome = snapshot.search(&query, watch)?;
             Ok((hits(&snapshot, &outcome)?, outcome))
@@ -300,24 +297,16 @@ impl Index {
     }
 
     /// Answers many queries on several threads: (list of hits, generation).
-    #[pyo3(signature = (texts, vectors, *, mode, fusion, weight, top_k, filter, principals, timeout_s))]
-    #[allow(clippy::too_many_arguments)]
     fn search_batch(
         &self,
         py: Python<'_>,
         texts: Vec<String>,
         vectors: Option<PyReadonlyArray2<'_, f32>>,
-        mode: &str,
-        fusion: &str,
-        weight: f64,
-        top_k: usize,
-        filter: Option<&str>,
-        principals: Vec<String>,
-        timeout_s: Option<f64>,
+        arguments: Arguments,
     ) -> PyResult<(Vec<Vec<HitTuple>>, u64)> {
-        let batch = Queries::new(texts, vectors, mode, fusion, weight, top_k, filter, principals)?;
+        let batch = Queries::new(texts, vectors, arguments)?;
         let snapshot: Arc<Snapshot> = self.engine.snapshot();
-        let answers = detached(py, timeout_s, |watch| {
+        let answers = detached(py, batch.arguments.timeout_s, |watch| {
             let outcomes = snapshot.search_batch(&batch.queries(), self.threads, watch)?;
             outcomes.iter().map(|outcome| hits(&snapshot, outcome)).collect::<Result<Vec<_>, _>>()
         })?;
@@ -325,23 +314,16 @@ impl Index {
     }
 
     /// For each of many queries the documents of its best chunks, each once, as (id, score), best first.
-    #[pyo3(signature = (texts, vectors, *, mode, fusion, weight, top_k, filter, principals, timeout_s))]
     fn rank_documents(
         &self,
         py: Python<'_>,
         texts: Vec<String>,
         vectors: Option<PyReadonlyArray2<'_, f32>>,
-        mode: &str,
-        fusion: &str,
-        weight: f64,
-        top_k: usize,
-        filter: Option<&str>,
-        principals: Vec<String>,
-        timeout_s: Option<f64>,
+        arguments: Arguments,
     ) -> PyResult<Vec<Vec<(String, f32)>>> {
-        let batch = Queries::new(texts, vectors, mode, fusion, weight, top_k, filter, principals)?;
+        let batch = Queries::new(texts, vectors, arguments)?;
         let snapshot: Arc<Snapshot> = self.engine.snapshot();
-        detached(py, timeout_s, |watch| {
+        detached(py, batch.arguments.timeout_s, |watch| {
             let outcomes = snapshot.search_batch(&batch.queries(), self.threads, watch)?;
             outcomes.iter().map(|outcome| snapshot.documents_of(outcome)).collect()
         })
