@@ -14,5 +14,7 @@ def shared_data(*parts: str) -> Path:
     """Path below the shared data folder; skips the calling test where it does not exist."""
     path = _ROOT.joinpath(*parts)
     if not path.exists():
-        pytest.skip(f"needs the shared test data {'/'.join(parts)!r}: set RAGSTONE_SHARED to the folder that holds data/")
+        pytest.skip(
+            f"needs the shared test data {'/'.join(parts)!r}: set RAGSTONE_SHARED to the folder that holds data/"
+        )
     return path

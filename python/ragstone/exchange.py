@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from types import MappingProxyType
 
 from ragstone import _core
 from ragstone.arguments import listed, shown, text, texts
@@ -12,7 +11,7 @@ from ragstone.chunking import embedding_text
 from ragstone.citation import cite
 from ragstone.errors import InvalidInput
 from ragstone.filters import metadata_from_json, metadata_json
-from ragstone.records import Chunk, Document, Hit
+from ragstone.records import Chunk, Document, Frozen, Hit
 
 __all__ = ["checked_batch", "decoded_chunks", "decoded_document", "encoded", "hits"]
 
@@ -84,7 +83,7 @@ def decoded_document(found: _core._DocumentTuple) -> Document:
         text=content,
         title=title,
         source=source,
-        metadata=MappingProxyType(metadata_from_json(metadata)),
+        metadata=Frozen(metadata_from_json(metadata)),
         acl=None if acl is None else tuple(acl),
         content_sha256=digest,
     )
@@ -112,7 +111,7 @@ def _hit(one: _core._HitTuple, rank: int, snapshot: int, explain: bool, mode: st
         text=text,
         score=score,
         rank=rank,
-        metadata=MappingProxyType(metadata_from_json(metadata)),
+        metadata=Frozen(metadata_from_json(metadata)),
         citation=cite(
             source=source, document_id=document_id, page=page, start=start, end=end, snapshot=snapshot, text=text
         ),
@@ -125,10 +124,10 @@ def _hit(one: _core._HitTuple, rank: int, snapshot: int, explain: bool, mode: st
 
 def _explanation(parts: _core._Parts, mode: str) -> Mapping[str, object]:
     bm25_part, dense_part, bm25, cosine, bm25_rank, dense_rank = parts
-    return MappingProxyType(
+    return Frozen(
         {
             "mode": mode,
-            "parts": MappingProxyType({"bm25": bm25_part, "dense": dense_part}),
+            "parts": Frozen({"bm25": bm25_part, "dense": dense_part}),
             "bm25": bm25,
             "cosine": cosine,
             "bm25_rank": bm25_rank,

@@ -156,9 +156,10 @@ class SearchIndex:
         return done
 
     def merge(self) -> int:
-        """Merge all segments that can be merged and free the space of deleted chunks; returns the number of merges.
+        """Merge what can be merged and free the space of deleted chunks; returns the number of merges.
 
-        Merges happen by themselves in the background; this is for a quiet moment.
+        Chunks with vectors and chunks that wait for theirs stay apart. Merges happen by themselves in the background;
+        this is for a quiet moment.
         """
         return self._core.merge(True)
 
@@ -405,7 +406,10 @@ class SearchIndex:
         return self._core.refresh()
 
     def close(self) -> None:
-        """End background work and release the writer's lock. Closing twice does no harm."""
+        """End background work and release the writer's lock; writing is refused from then on.
+
+        What was open stays searchable until the object goes. Closing twice does no harm.
+        """
         self._core.close()
 
     def __enter__(self) -> SearchIndex:
@@ -482,6 +486,8 @@ class SearchIndex:
         ready = float32(vector, "vector")
         if ready.ndim != 1:
             raise InvalidInput(f"vector has shape {ready.shape}, it must be one vector of shape (dimension,)")
+        if not np.isfinite(ready).all() or not ready.any():
+            raise InvalidInput("vector has no direction: every value must be finite, and one of them not zero")
         return ready
 
 

@@ -9,8 +9,7 @@ import datetime as _datetime
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from types import MappingProxyType
-from typing import Literal, Protocol, TypeAlias, overload, runtime_checkable
+from typing import Any, Literal, NoReturn, Protocol, TypeAlias, overload, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +37,20 @@ MetadataScalar: TypeAlias = "str | int | float | bool | _datetime.date | _dateti
 MetadataValue: TypeAlias = "MetadataScalar | Sequence[MetadataScalar]"
 Path: TypeAlias = Literal["retrieve", "advisory_finetune", "hybrid", "pass"]
 
-_EMPTY: Mapping[str, MetadataValue] = MappingProxyType({})
+
+class Frozen(dict[str, Any]):
+    """A dict that cannot be changed; unlike a mapping proxy it can be copied, pickled and taken apart by ``asdict``."""
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise TypeError("results are immutable: make a dict of it first")
+
+    __setitem__ = __delitem__ = clear = pop = popitem = setdefault = update = __ior__ = _refuse  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[type[Frozen], tuple[dict[str, Any]]]:
+        return Frozen, (dict(self),)
+
+
+_EMPTY: Mapping[str, MetadataValue] = Frozen()
 
 
 @runtime_checkable

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from formats.reader import Damaged, File, Index
 from ragstone import _core
 

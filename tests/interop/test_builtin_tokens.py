@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from ragstone.embedding import builtin
 from ragstone.embedding.builtin import BuiltinEmbedder
 

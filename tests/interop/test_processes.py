@@ -59,7 +59,6 @@ print("right")
     assert run(program, tmp_path / "kb") == "right\n"
 
 
-@pytest.mark.xfail(strict=True, reason="a mappingproxy can be neither pickled nor copied")
 def test_results_travel_between_processes(tmp_path: Path) -> None:
     """Catches a record that multiprocessing, Ray, ``copy.deepcopy`` or ``dataclasses.asdict`` cannot take."""
     with ragstone.open(tmp_path / "kb", embedder="hashing") as index:

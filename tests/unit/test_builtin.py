@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import ragstone.embedding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+
+import ragstone.embedding
 from ragstone import _core
 from ragstone.embedding import builtin
 from ragstone.embedding.builtin import BuiltinEmbedder

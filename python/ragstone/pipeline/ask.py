@@ -9,7 +9,7 @@ from ragstone.answerability import answerability, threshold
 from ragstone.citation import context
 from ragstone.filters import FilterLike
 from ragstone.index import SearchIndex
-from ragstone.recommender import advise, route
+from ragstone.recommender import advise, factual_part, route
 from ragstone.records import Answer, Hit, Path
 
 __all__ = ["ask"]
@@ -34,8 +34,9 @@ def ask(
     # The text alone can leave it open whether a query needs facts; then the corpus itself is asked.
     doubtful = path == "pass" and routed.uncertain
     if path in ("retrieve", "hybrid") or doubtful:
+        asked = factual_part(query, routed) if path == "hybrid" else query
         result, evidence = index.search_with_evidence(
-            query, top_k=top_k, filter=filter, principals=principals, timeout_s=timeout_s
+            asked, top_k=top_k, filter=filter, principals=principals, timeout_s=timeout_s
         )
         name = index.embedder.name if index.embedder is not None else None
         probability = answerability(evidence, name)

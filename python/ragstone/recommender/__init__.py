@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ragstone.recommender.advice import advise
+from ragstone.recommender.factual import factual_part
 from ragstone.recommender.route import route
 
-__all__ = ["advise", "route"]
+__all__ = ["advise", "factual_part", "route"]

@@ -19,6 +19,7 @@ use crate::storage::manifest::{
     EmbedderEntry, LOCK, Manifest, Settings, copy_file, generations, is_ours, retire, sweep,
 };
 use crate::storage::{Lock, LockGuard, Storage};
+use crate::tombstones::Tombstones;
 use crate::writer::{Batch, CommitReport, checked_unit, now_ms};
 
 /// How an index is opened.
@@ -274,6 +275,29 @@ impl Index {
             merges += 1;
         }
         Ok(merges)
+    }
+
+    /// Checks every byte and every structure of the current state; returns the damage found, one entry a file.
+    ///
+    /// Files that were read when the index was opened are read again: they may have been damaged since.
+    pub fn verify(&self, progress: impl FnMut(&str) -> Result<()>) -> Result<Vec<Error>> {
+        // While this lock is held, no commit or merge removes a file that is being checked.
+        let _writer = self.shared.writer.as_ref().map(lock);
+        let (storage, snapshot) = (&*self.shared.storage, self.snapshot());
+        let mut damage = snapshot.verify(progress)?;
+        damage.extend(Manifest::read(storage, snapshot.manifest.generation).err());
+        for segment in &snapshot.segments {
+            let (documents, lexical) = (segment.segment.chunks.documents(), &segment.segment.lexical);
+            if let Some(file) = &segment.entry.tombstones {
+                damage.extend(Tombstones::open(storage, file, documents, lexical).err());
+            }
+        }
+        // A writer in another process may have replaced this state meanwhile: what is gone is not damaged.
+        let newest = generations(storage)?.last().copied();
+        if newest != Some(snapshot.manifest.generation) {
+            damage.retain(|error| !matches!(error, Error::NotFound { .. }));
+        }
+        Ok(damage)
     }
 
     /// Copies the current state to an empty storage, complete and durable.

@@ -11,6 +11,7 @@ use ragstone_engine::filter::{self, Filter};
 use ragstone_engine::fusion::Rule;
 use ragstone_engine::ids::hexadecimal;
 use ragstone_engine::index::{CreateOptions, Index as Engine, Options};
+use ragstone_engine::interrupt::Interrupt;
 use ragstone_engine::searcher::{Evidence, Found, Mode, Outcome, Query};
 use ragstone_engine::snapshot::Snapshot;
 use ragstone_engine::storage::disk::Disk;
@@ -414,9 +415,7 @@ impl Index {
 
     /// Checks every byte; the damage found, one line a file.
     fn verify(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        let snapshot = self.engine.snapshot();
-        let damage =
-            detached(py, None, |watch| snapshot.verify(|_| ragstone_engine::interrupt::Interrupt::check(watch)))?;
+        let damage = detached(py, None, |watch| self.engine.verify(|_| Interrupt::check(watch)))?;
         Ok(damage.iter().map(ToString::to_string).collect())
     }
 
@@ -435,7 +434,7 @@ impl Index {
         detached(py, None, |watch| {
             let context = format!("create {}", path.display());
             let target = Disk::create(&path, false).map_err(ragstone_engine::error::Error::io(context))?;
-            self.engine.copy_to(&target, |_| ragstone_engine::interrupt::Interrupt::check(watch))
+            self.engine.copy_to(&target, |_| Interrupt::check(watch))
         })
     }
 
