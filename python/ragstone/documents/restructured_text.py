@@ -23,7 +23,7 @@ def parse_restructured_text(text: str) -> Parsed:
 
     >>> parsed = parse_restructured_text("Leave\n=====\n\n:Owner: People\n\nText::\n\n    code\n")
     >>> parsed.title, dict(parsed.metadata), [section.kind for section in parsed.sections]
-    ('Leave', {'owner': 'People'}, ['heading', 'paragraph', 'code'])
+    ('Leave', {'owner': 'People'}, ['heading', 'metadata', 'paragraph', 'code'])
     """
     scanner = _Scanner()
     pending: tuple[int, int, str] | None = None
