@@ -139,9 +139,11 @@ class Chunker:
         overlap each other character of the text is in exactly one chunk. A text of white space has no chunks.
 
         Raises:
-            InvalidInput: the text or title holds a lone surrogate, the sections are out of order or outside the text,
-                or one character alone has more tokens than fit.
+            InvalidInput: it is no document, the text or title holds a lone surrogate, the sections are out of order or
+                outside the text, or one character alone has more tokens than fit.
         """
+        if not isinstance(document, Document):
+            raise InvalidInput(f"document is of type {type(document).__name__}: pass a ragstone.Document")
         _check_unicode("text", document.text)
         _check_unicode("title", document.title)
         return _Cutter(document, self.max_tokens, self.overlap_tokens, self._counter()).chunks()

@@ -29,6 +29,8 @@ def embedder(name: str | os.PathLike[str] = "auto") -> Embedder:
     >>> embedder("hashing").embed(["to be or not to be"]).shape
     (1, 256)
     """
+    if not isinstance(name, (str, os.PathLike)):
+        raise InvalidInput(f"embedder is {name!r}: pass one of {_choices()}, or the path of a model folder")
     if name == "auto":
         name = "builtin" if any(find_spec(package) is None for package in _MINILM_PACKAGES) else "minilm"
     if name == "minilm":
@@ -45,11 +47,14 @@ def embedder(name: str | os.PathLike[str] = "auto") -> Embedder:
         from ragstone.embedding.onnx import OnnxEmbedder
 
         return OnnxEmbedder(name)
-    choices = ", ".join(repr(choice) for choice in _NAMES)
     raise InvalidInput(
-        f"there is no embedder {name!r}; choose one of {choices}, "
+        f"there is no embedder {name!r}; choose one of {_choices()}, "
         "or the path of a folder that holds model.onnx and tokenizer.json"
     )
+
+
+def _choices() -> str:
+    return ", ".join(repr(choice) for choice in _NAMES)
 
 
 def _minilm() -> Embedder:

@@ -30,6 +30,9 @@ class BuiltinEmbedder:
     True
     """
 
+    def __repr__(self) -> str:
+        return f"BuiltinEmbedder(dimension={self.dimension})"
+
     @property
     def name(self) -> str:
         """``builtin``."""

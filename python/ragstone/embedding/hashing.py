@@ -41,6 +41,9 @@ class HashingEmbedder:
             raise InvalidInput(f"dimension is {dimension}, it must be from 1 to 65536")
         self._dimension = dimension
 
+    def __repr__(self) -> str:
+        return f"HashingEmbedder(dimension={self._dimension})"
+
     @property
     def name(self) -> str:
         """``hashing``."""

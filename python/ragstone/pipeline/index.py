@@ -133,11 +133,19 @@ def open(
     1
     'a'
     """
-    directory = Path(path)
+    directory = _directory(path)
+    for name, flag in (("read_only", read_only), ("mmap", mmap)):
+        if not isinstance(flag, bool):
+            raise InvalidInput(f"{name} is {shown(flag)}: pass True or False")
+    # A name that does not exist must not leave a new, empty index behind.
+    wanted = find_embedder(embedder) if isinstance(embedder, (str, os.PathLike)) and embedder != "auto" else embedder
+    if wanted is not None and wanted != "auto" and not isinstance(wanted, Embedder):
+        raise InvalidInput(f"embedder is {shown(wanted)}: pass a name, a folder, an Embedder or None")
     integer(max_tokens, "max_tokens", 8, 1_000_000)
     integer(overlap_tokens, "overlap_tokens", 0, 1_000_000)
     core = _core.Index(
-        directory,
+        # Absolute, for a process may change its working directory while the index is open.
+        directory.absolute(),
         read_only=read_only,
         mmap=mmap,
         verify=one_of(verify, "verify", ("auto", "full", "structure")),
@@ -149,7 +157,7 @@ def open(
         embedder=None,
     )
     try:
-        chosen = _embedder_of(core, embedder)
+        chosen = _embedder_of(core, wanted)
         # An embedder may take less than the chunker would give it.
         limit = max_tokens if chosen is None else min(max_tokens, chosen.max_tokens)
         counter = None if chosen is None else chosen.count_tokens
@@ -158,6 +166,16 @@ def open(
         core.close()
         raise
     return Index(core, path=directory, embedder=chosen, chunker=chunker)
+
+
+def _directory(path: object) -> Path:
+    """Where an index is or can be."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise InvalidInput(f"path is {shown(path)}: pass the name of a directory")
+    directory = Path(path)
+    if directory.exists() and not directory.is_dir():
+        raise InvalidInput(f"path {shown(str(directory))} is a file: an index is a directory of its own")
+    return directory
 
 
 def _embedder_of(core: _core.Index, wanted: str | os.PathLike[str] | Embedder | None) -> Embedder | None:
@@ -176,9 +194,7 @@ def _embedder_of(core: _core.Index, wanted: str | os.PathLike[str] | Embedder | 
                 f"the index was built with the embedder {name!r}: open it with embedder='path/to/its/folder'"
             ) from None
     else:
-        chosen = find_embedder(wanted) if isinstance(wanted, (str, os.PathLike)) else wanted
-    if not isinstance(chosen, Embedder):
-        raise InvalidInput(f"embedder is {shown(chosen)}: pass a name, a folder, an Embedder or None")
+        chosen = wanted if isinstance(wanted, Embedder) else find_embedder()
     if recorded is None:
         if not core.read_only:
             _log.info("new index uses the embedder %r (%d dimensions)", chosen.name, chosen.dimension)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ragstone.arguments import listed
 from ragstone.documents import find_files, read_document
 from ragstone.errors import InvalidInput, RagstoneError
 from ragstone.exchange import encoded
@@ -75,8 +76,12 @@ def ingest(
 
 
 def _roots(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Path]:
-    given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
-    roots = [Path(path) for path in given]
+    given = [paths] if isinstance(paths, (str, os.PathLike)) else listed(paths, "paths")
+    roots = []
+    for path in given:
+        if not isinstance(path, (str, os.PathLike)):
+            raise InvalidInput(f"paths has {path!r}: pass names of files and folders")
+        roots.append(Path(path))
     for root in roots:
         if not root.exists():
             raise InvalidInput(f"path {str(root)!r} does not exist")
