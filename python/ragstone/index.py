@@ -237,7 +237,7 @@ class SearchIndex:
         if not asked:
             return []
         arguments = self._arguments(top_k, mode, filter, principals, exact, timeout_s, fusion, dense_weight)
-        vectors = self._embedder.embed(asked) if self._searches_dense(mode) and self._embedder is not None else None
+        vectors = self._query_vectors(asked, mode, arguments)
         answers, snapshot = self._core.search_batch(asked, vectors, arguments)
         latency_ms = (time.perf_counter() - started) * 1000 / len(asked)
         return [
@@ -270,7 +270,7 @@ class SearchIndex:
         if not asked:
             return []
         arguments = self._arguments(top_k, mode, filter, principals, False, None, fusion, dense_weight)
-        vectors = self._embedder.embed(asked) if self._searches_dense(mode) and self._embedder is not None else None
+        vectors = self._query_vectors(asked, mode, arguments)
         return self._core.rank_documents(asked, vectors, arguments)
 
     def search_with_evidence(
@@ -301,8 +301,9 @@ class SearchIndex:
         ready = None
         if vector is not None:
             ready = self._checked_vector(vector)
-        elif asked is not None and self._embedder is not None and self._searches_dense(mode):
-            ready = self._embedder.embed([asked])[0]
+        elif asked is not None:
+            vectors = self._query_vectors([asked], mode, arguments)
+            ready = None if vectors is None else vectors[0]
         found, evidence, snapshot = self._core.search(asked, ready, arguments)
         latency_ms = (time.perf_counter() - started) * 1000
         result = SearchResult(
@@ -314,9 +315,26 @@ class SearchIndex:
         )
         return result, evidence
 
+    def _query_vectors(
+        self, asked: Sequence[str], mode: Mode, arguments: _core.SearchArguments
+    ) -> NDArray[np.float32] | None:
+        """The queries embedded, where vectors are searched; the time that it took is no longer theirs to search."""
+        if not self._searches_dense(mode) or self._embedder is None:
+            return None
+        started = time.perf_counter()
+        vectors = self._embedder.embed(asked)
+        if (timeout_s := arguments["timeout_s"]) is not None:
+            arguments["timeout_s"] = max(0.0, timeout_s - (time.perf_counter() - started))
+        return vectors
+
     def _searches_dense(self, mode: Mode) -> bool:
         """Whether a query has to be embedded: an index without vectors has no use for it."""
         recorded = self._core.embedder
+        if mode == "dense" and recorded is None and self._embedder is None:
+            raise InvalidInput(
+                "the index has no vectors and no embedder: open it with one, such as embedder='auto', "
+                "or search with mode='bm25'"
+            )
         if mode == "bm25" or recorded is None:
             return False
         if self._embedder is not None and self._embedder.fingerprint == recorded[1]:
