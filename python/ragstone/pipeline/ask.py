@@ -14,6 +14,11 @@ from ragstone.records import Answer, Hit, Path
 
 __all__ = ["ask"]
 
+# Of a bare keyword, and of a question in a script that the router has not learnt, the text tells little: from this
+# p_facts on the corpus is asked even where the router is sure, and has to be likelier than not to hold an answer.
+_P_FACTS_LEAST = 0.1
+_ANSWERABILITY_LEAST = 0.5
+
 
 def ask(
     index: SearchIndex,
@@ -32,7 +37,7 @@ def ask(
     probability: float | None = None
     abstained = False
     # The text alone can leave it open whether a query needs facts; then the corpus itself is asked.
-    doubtful = path == "pass" and routed.uncertain
+    doubtful = path == "pass" and (routed.uncertain or routed.p_facts >= _P_FACTS_LEAST)
     if path in ("retrieve", "hybrid") or doubtful:
         asked = factual_part(query, routed) if path == "hybrid" else query
         result, evidence = index.search_with_evidence(
@@ -40,7 +45,10 @@ def ask(
         )
         name = index.embedder.name if index.embedder is not None else None
         probability = answerability(evidence, name)
-        found = bool(result.hits) and probability >= threshold(evidence, name)
+        least = threshold(evidence, name)
+        if doubtful and not routed.uncertain:
+            least = max(least, _ANSWERABILITY_LEAST)
+        found = bool(result.hits) and probability >= least
         hits = result.hits if found else ()
         if doubtful and found:
             path = "retrieve"
