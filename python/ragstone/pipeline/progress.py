@@ -31,6 +31,9 @@ class Progress:
         if stage != self._stage:
             self._end_line()
             self._stage, self._started = stage, now
+            if not self._terminal:
+                # The first of many is not worth a line of its own.
+                self._written = now
         interval = _INTERVAL_S if self._terminal else _INTERVAL_PIPED_S
         finished = total is not None and done >= total
         if now - self._written < interval and not (finished and self._terminal):
