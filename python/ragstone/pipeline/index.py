@@ -13,7 +13,7 @@ from ragstone.arguments import integer, number, one_of, shown, text
 from ragstone.chunking import Chunker
 from ragstone.embedding import embedder as find_embedder
 from ragstone.embedding.threads import thread_budget
-from ragstone.errors import EmbedderMismatch, InvalidInput
+from ragstone.errors import EmbedderMismatch, InvalidInput, StorageError
 from ragstone.filters import FilterLike
 from ragstone.index import SearchIndex
 from ragstone.pipeline.ask import ask
@@ -174,7 +174,7 @@ def _directory(path: object) -> Path:
         raise InvalidInput(f"path is {shown(path)}: pass the name of a directory")
     directory = Path(path)
     if directory.exists() and not directory.is_dir():
-        raise InvalidInput(f"path {shown(str(directory))} is a file: an index is a directory of its own")
+        raise StorageError(f"path {shown(str(directory))} is a file: an index is a directory of its own")
     return directory
 
 
