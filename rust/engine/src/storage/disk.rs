@@ -115,7 +115,7 @@ impl Storage for Disk {
                 // there may be no room for it.
                 let _ = file.set_len(0).and_then(|()| file.rewind());
                 let _ = write!(file, "{}", std::process::id());
-                Ok(Lock::Held(Box::new(DiskLock { _file: file })))
+                Ok(Lock::Held(Box::new(DiskLock { file, process: std::process::id() })))
             }
             Err(TryLockError::WouldBlock) => {
                 let mut text = String::new();
@@ -148,7 +148,17 @@ impl StorageFile for DiskFile {
 
 #[derive(Debug)]
 struct DiskLock {
-    _file: File,
+    file: File,
+    process: u32,
+}
+
+impl Drop for DiskLock {
+    fn drop(&mut self) {
+        // A forked child has a copy of the descriptor: it must not end the lock, nor keep it once its parent is done.
+        if self.process == std::process::id() {
+            let _ = self.file.unlock();
+        }
+    }
 }
 
 impl LockGuard for DiskLock {}
