@@ -62,6 +62,13 @@ def evaluate(
 
     Raises:
         InvalidInput: No query has a judgement, or a metric is unknown.
+
+    >>> import ragstone, tempfile
+    >>> documents = [ragstone.Document("a", "Refunds take 30 days."), ragstone.Document("b", "Lunch is at noon.")]
+    >>> with tempfile.TemporaryDirectory() as folder, ragstone.open(folder, embedder="hashing") as index:
+    ...     _ = index.upsert(documents)
+    ...     evaluate(index, {"q1": "how long do refunds take?"}, {"q1": {"a": 1}}, metrics=["nDCG@10", "RR"])
+    {'nDCG@10': 1.0, 'RR': 1.0}
     """
     judged = {name: text for name, text in queries.items() if name in qrels}
     if not judged:

@@ -214,9 +214,13 @@ def _date(value: _datetime.date | _datetime.datetime) -> Json:
 
 def _parsed_date(value: object, what: str) -> Json:
     if isinstance(value, str):
+        # Python 3.10 does not read the Z with which JavaScript writes UTC.
+        spelled = f"{value[:-1]}+00:00" if value.endswith("Z") else value
         try:
             moment = (
-                _datetime.date.fromisoformat(value) if len(value) == 10 else _datetime.datetime.fromisoformat(value)
+                _datetime.date.fromisoformat(spelled)
+                if len(spelled) == 10
+                else _datetime.datetime.fromisoformat(spelled)
             )
         except ValueError:
             raise InvalidInput(

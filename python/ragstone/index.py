@@ -93,6 +93,17 @@ class SearchIndex:
         Raises:
             InvalidInput: A document or an embedding cannot be stored; nothing was changed.
             DimensionMismatch: The embeddings have another dimension than the index.
+            EmbedderMismatch: The index has vectors that its embedder did not make.
+
+        >>> import ragstone, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder, ragstone.open(folder, embedder=None) as index:
+        ...     both = [ragstone.Document("a", "north", metadata={"year": 2024}), ragstone.Document("b", "east")]
+        ...     index.upsert(both, embeddings=[[0.0, 1.0], [1.0, 0.0]])
+        ...     index.search(vector=[0.9, 0.1])[0].document_id
+        ...     index.delete(filter=ragstone.F("year") == 2024)
+        2
+        'b'
+        1
         """
         checked = checked_batch(documents)
         if embeddings is not None:
@@ -202,6 +213,15 @@ class SearchIndex:
             InvalidInput: An argument cannot be used.
             DimensionMismatch: ``vector`` has another dimension than the index.
             SearchTimeout: The search took longer than ``timeout_s``.
+
+        >>> import ragstone, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder, ragstone.open(folder, embedder="hashing") as index:
+        ...     _ = index.upsert([ragstone.Document("a", "Refunds take 30 days.", metadata={"year": 2024})])
+        ...     hit = index.search("refunds", filter=ragstone.F("year") >= 2020, explain=True)[0]
+        >>> hit.document_id, hit.citation.start, hit.citation.end
+        ('a', 0, 21)
+        >>> abs(sum(hit.explain["parts"].values()) - hit.score) < 1e-6
+        True
         """
         return self.search_with_evidence(
             query,

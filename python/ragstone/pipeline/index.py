@@ -57,6 +57,15 @@ class Index(SearchIndex):
         Raises:
             InvalidInput: A path does not exist.
             StorageError: The index cannot be written.
+
+        >>> import ragstone, tempfile
+        >>> from pathlib import Path
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "policy.md").write_text("Refunds are paid within 30 days.")
+        ...     with ragstone.open(Path(folder, "kb"), embedder="hashing") as index:
+        ...         first, second = (index.ingest(Path(folder, "policy.md")) for _ in range(2))
+        >>> first.count("added"), second.count("unchanged")
+        (1, 1)
         """
         with Progress(shown=progress) as shown:
             return ingest(self, paths, shown=shown, sync=sync, embed=embed)
@@ -82,6 +91,20 @@ class Index(SearchIndex):
             filter: Documents that may be cited.
             principals: Who asks; see :meth:`search`.
             timeout_s: Seconds after which the search gives up.
+
+        Raises:
+            InvalidInput: An argument cannot be used.
+            SearchTimeout: The search took longer than ``timeout_s``.
+
+        >>> import ragstone, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder, ragstone.open(folder, embedder="hashing") as index:
+        ...     _ = index.upsert([ragstone.Document("policy", "Refunds are paid within 30 days.")])
+        ...     answer = index.ask("When are refunds paid?")
+        >>> answer.path, answer.abstained, answer.citations[0].document_id
+        ('retrieve', False, 'policy')
+        >>> print(answer.context)
+        [1] policy
+        Refunds are paid within 30 days.
         """
         return ask(self, query, top_k=top_k, filter=filter, principals=principals, timeout_s=timeout_s)
 
