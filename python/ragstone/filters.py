@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as _datetime
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias, cast
 
@@ -24,6 +25,7 @@ FilterLike: TypeAlias = "Filter | Mapping[str, object]"
 
 _EPOCH = _datetime.datetime(1970, 1, 1, tzinfo=_datetime.timezone.utc)
 _INTEGER_MAX = 2**53
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}\S*)?")
 
 
 class Filter:
@@ -74,7 +76,8 @@ class F:
 
     Comparisons with ``==  !=  <  <=  >  >=`` and :meth:`isin`, :meth:`notin`, :meth:`exists` give a :class:`Filter`.
     A list passes where one of its elements passes; ``!=`` passes where no element equals and where the field is
-    missing. Values of different types never compare equal.
+    missing. Values of different types never compare equal, but a string that spells a date (``"2024-01-31"``)
+    compares with dates too.
 
     >>> F("published") < __import__("datetime").date(2024, 1, 31)
     Filter({"published": {"$lt": {"$date": [1706659200000000, "2024-01-31"]}}})
@@ -128,14 +131,60 @@ class F:
 
 
 def filter_json(condition: FilterLike | None) -> str | None:
-    """JSON text of a filter in any of its forms."""
+    """JSON text of a filter in any of its forms, as the engine takes it."""
     if condition is None:
         return None
-    if isinstance(condition, Filter):
-        return condition.to_json()
-    if isinstance(condition, Mapping):
-        return Filter(condition).to_json()
-    raise InvalidInput(f"filter is {type(condition).__name__}: pass F(…) comparisons or their JSON form as a dict")
+    if not isinstance(condition, (Filter, Mapping)):
+        raise InvalidInput(f"filter is {type(condition).__name__}: pass F(…) comparisons or their JSON form as a dict")
+    ready = condition if isinstance(condition, Filter) else Filter(condition)
+    return json.dumps(_dates_too(cast("dict[str, Json]", ready.json_form)), ensure_ascii=False)
+
+
+def _dates_too(condition: dict[str, Json]) -> Json:
+    """The same filter, in which a string that spells a date stands for the date too: JSON has no dates of its own."""
+    kept: dict[str, Json] = {}
+    either: list[Json] = []
+    for key, value in condition.items():
+        if key in ("$and", "$or"):
+            kept[key] = [_dates_too(cast("dict[str, Json]", part)) for part in cast("list[Json]", value)]
+        elif key == "$not":
+            kept[key] = _dates_too(cast("dict[str, Json]", value))
+        else:
+            shorthand = not isinstance(value, dict) or "$date" in value
+            operators = {"$eq": value} if shorthand else cast("dict[str, Json]", value)
+            plain = {name: operand for name, operand in operators.items() if not _spells_dates(operand)}
+            if plain or not operators:
+                kept[key] = plain
+            either += [_either(key, name, operand) for name, operand in operators.items() if name not in plain]
+    if either:
+        kept["$and"] = [*cast("list[Json]", kept.get("$and", [])), *either]
+    return kept
+
+
+def _spells_dates(operand: Json) -> bool:
+    elements = operand if isinstance(operand, list) else [operand]
+    return any(_spelled_date(element) is not None for element in elements)
+
+
+def _spelled_date(value: Json) -> Json:
+    """The date that a string spells, or ``None``."""
+    if not isinstance(value, str) or not _ISO_DATE.fullmatch(value):
+        return None
+    try:
+        return _parsed_date(value, "a date")
+    except InvalidInput:
+        return None
+
+
+def _either(key: str, operator: str, operand: Json) -> Json:
+    """A comparison with strings that spell dates, as strings and as dates."""
+    elements = operand if isinstance(operand, list) else [operand]
+    dates = [date for date in map(_spelled_date, elements) if date is not None]
+    if operator in ("$in", "$nin"):
+        return {key: {operator: [*elements, *dates]}}
+    if operator == "$ne":
+        return {key: {"$nin": [*elements, *dates]}}
+    return {"$or": [{key: {operator: operand}}, {key: {operator: dates[0]}}]}
 
 
 def metadata_json(metadata: Mapping[str, MetadataValue], document_id: str) -> str:

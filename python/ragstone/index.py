@@ -21,7 +21,7 @@ from ragstone.arrays import float32
 from ragstone.chunking import Chunker, embedding_text
 from ragstone.errors import DimensionMismatch, EmbedderMismatch, InvalidInput, NotFound
 from ragstone.exchange import checked_batch, decoded_chunks, decoded_document, encoded, hits
-from ragstone.filters import FilterLike, filter_json
+from ragstone.filters import Filter, FilterLike, filter_json
 from ragstone.records import Chunk, Document, Embedder, SearchResult
 
 __all__ = ["SearchIndex"]
@@ -126,9 +126,14 @@ class SearchIndex:
 
         Returns:
             The number of documents deleted.
+
+        Raises:
+            InvalidInput: The filter has no condition and so would delete everything.
         """
         doomed = texts(document_ids, "document_ids", "document_id")
         if filter is not None:
+            if not (filter.json_form if isinstance(filter, Filter) else filter):
+                raise InvalidInput("filter has no condition and would delete every document: name their ids for that")
             doomed += self._core.matching(cast(str, filter_json(filter)))
         return self._core.commit([], doomed, None)[3]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -262,3 +263,21 @@ def test_a_filter_is_data() -> None:
     with pytest.raises(TypeError):
         {F("a")}
     assert repr(F("year")) == "F('year')"
+
+
+def test_strings_that_spell_dates_find_dates(tmp_path: Path) -> None:
+    """Catches a filter from a shell or a web form, where dates can only be strings, that silently finds nothing."""
+    days = {"old": dt.date(2026, 1, 1), "new": dt.date(2026, 7, 1), "text": "2026-07-01"}
+    with ragstone.open(tmp_path / "kb", embedder=None) as index:
+        index.upsert([ragstone.Document(name, "word", metadata={"day": day}) for name, day in days.items()])
+
+        def found(condition: dict[str, object]) -> set[str]:
+            return {hit.document_id for hit in index.search("word", mode="bm25", filter=condition)}
+
+        assert found({"day": "2026-07-01"}) == {"new", "text"}
+        assert found({"day": {"$gte": "2026-03-01"}}) == {"new", "text"}
+        assert found({"day": {"$lt": "2026-03-01", "$exists": True}}) == {"old"}
+        assert found({"day": {"$ne": "2026-07-01"}}) == {"old"}
+        assert found({"day": {"$in": ["2026-01-01", "x"]}}) == {"old"}
+        assert found({"$not": {"day": {"$nin": ["2026-07-01"]}}}) == {"new", "text"}
+        assert found({"day": {"$gte": "not a date"}}) == set()
