@@ -139,13 +139,15 @@ def test_postings_and_tombstones_give_the_scores_of_bm25(core: _core.Index, tmp_
         hits, _, _ = core.search(
             " ".join(terms),
             None,
-            mode="bm25",
-            fusion="self_scaling",
-            weight=2.0,
-            top_k=10_000,
-            filter=None,
-            principals=["staff"],
-            timeout_s=None,
+            {
+                "mode": "bm25",
+                "fusion": "self_scaling",
+                "weight": 2.0,
+                "top_k": 10_000,
+                "filter": None,
+                "principals": ["staff"],
+                "timeout_s": None,
+            },
         )
         found = {hit[0][0]: hit[2] for hit in hits}
         hidden = {name for name, document in index.documents.items() if document.acl == []}
@@ -163,13 +165,15 @@ def test_vectors(core: _core.Index, tmp_path: Path) -> None:
     hits, _, _ = core.search(
         None,
         query,
-        mode="dense",
-        fusion="self_scaling",
-        weight=2.0,
-        top_k=10_000,
-        filter=None,
-        principals=["staff"],
-        timeout_s=None,
+        {
+            "mode": "dense",
+            "fusion": "self_scaling",
+            "weight": 2.0,
+            "top_k": 10_000,
+            "filter": None,
+            "principals": ["staff"],
+            "timeout_s": None,
+        },
     )
     cosines = {}
     for segment in index.segments:
