@@ -470,9 +470,13 @@ impl Snapshot {
         if queries.len() <= share {
             return run(queries);
         }
+        // The caller's thread takes the first part itself: it is the one that an interrupt can reach.
+        let (own, others) = queries.split_at(share);
         let parts: Vec<Result<Vec<Outcome>>> = std::thread::scope(|scope| {
-            let workers: Vec<_> = queries.chunks(share).map(|part| scope.spawn(move || run(part))).collect();
-            workers.into_iter().map(|worker| worker.join().expect("a search does not panic")).collect()
+            let workers: Vec<_> = others.chunks(share).map(|part| scope.spawn(move || run(part))).collect();
+            let first = std::iter::once(run(own));
+            let rest = workers.into_iter().map(|worker| worker.join().expect("a search does not panic"));
+            first.chain(rest).collect()
         });
         let outcomes = parts.into_iter().collect::<Result<Vec<_>>>()?;
         Ok(outcomes.into_iter().flatten().collect())

@@ -1,7 +1,8 @@
 //! Lets Ctrl-C and deadlines stop work that runs detached from the interpreter.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
@@ -17,7 +18,11 @@ const SIGNALS_MS: u64 = 50;
 pub(crate) struct Watch {
     started: Instant,
     deadline: Option<Instant>,
+    /// The thread that Python called: only there does the interpreter act on signals.
+    caller: ThreadId,
     checked_ms: AtomicU64,
+    /// Set once the caller's thread has seen a signal, so that all others stop too.
+    stopped: AtomicBool,
     raised: Mutex<Option<PyErr>>,
 }
 
@@ -31,7 +36,14 @@ impl Watch {
             }
             Some(seconds) => return Err(invalid(format!("timeout_s is {seconds}, it must be 0 or more"))),
         };
-        Ok(Self { started, deadline, checked_ms: AtomicU64::new(0), raised: Mutex::new(None) })
+        Ok(Self {
+            started,
+            deadline,
+            caller: std::thread::current().id(),
+            checked_ms: AtomicU64::new(0),
+            stopped: AtomicBool::new(false),
+            raised: Mutex::new(None),
+        })
     }
 }
 
@@ -39,6 +51,12 @@ impl Interrupt for Watch {
     fn check(&self) -> Result<()> {
         if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Err(Error::Timeout);
+        }
+        if self.stopped.load(Ordering::Relaxed) {
+            return Err(Error::Interrupted);
+        }
+        if std::thread::current().id() != self.caller {
+            return Ok(());
         }
         let now = self.started.elapsed().as_millis() as u64;
         if now < self.checked_ms.load(Ordering::Relaxed) + SIGNALS_MS {
@@ -51,6 +69,7 @@ impl Interrupt for Watch {
         )]
         let signals = Python::attach(|py| py.check_signals());
         signals.map_err(|error| {
+            self.stopped.store(true, Ordering::Relaxed);
             *self.raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
             Error::Interrupted
         })
