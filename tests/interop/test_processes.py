@@ -73,7 +73,9 @@ def test_results_travel_between_processes(tmp_path: Path) -> None:
 def test_control_c_stops_a_long_search(tmp_path: Path) -> None:
     """Catches native code that does not listen, or an interruption that leaves the index unusable."""
     program = """
-import sys, numpy as np, ragstone
+import signal, sys, numpy as np, ragstone
+# A shell's background job inherits that Ctrl-C is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 index = ragstone.DenseIndex(dimension=256)
 index.add(np.random.default_rng(0).standard_normal((30_000, 256), dtype=np.float32))
 queries = np.random.default_rng(1).standard_normal((20_000, 256), dtype=np.float32)
