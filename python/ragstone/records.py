@@ -185,8 +185,11 @@ class Hit:
         head = f"{self.rank}. [{self.score:.3f}] {where}" if where else f"{self.rank}. [{self.score:.3f}]"
         return f"{head}\n   {text}\n   — {self.citation}"
 
+    def _repr_html_(self) -> str:
+        return f"<p>{_marked(self)}</p><p><code>{escape(str(self.citation))}</code></p>"
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class SearchResult(Sequence[Hit]):
     """The hits of one search, best first. An empty result is a value, not an error."""
 
@@ -210,8 +213,11 @@ class SearchResult(Sequence[Hit]):
         return iter(self.hits)
 
     def __str__(self) -> str:
-        head = f"{len(self.hits)} hits for {self.query!r} ({self.mode}, {self.latency_ms:.1f} ms)"
+        head = f"{len(self.hits)} {'hit' if len(self.hits) == 1 else 'hits'} for {self.query!r} ({self.mode}, {self.latency_ms:.1f} ms)"
         return "\n".join([head, *(str(hit) for hit in self.hits)])
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def _repr_html_(self) -> str:
         rows = "".join(
@@ -246,7 +252,7 @@ class Reason:
     rule: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Route:
     """Which path a query takes, with calibrated probabilities and the spans that decided."""
 
@@ -262,11 +268,14 @@ class Route:
         lines += [f"  {reason.weight:+.2f}  {reason.text!r}  ({reason.rule})" for reason in self.reasons]
         return "\n".join(lines)
 
+    def __repr__(self) -> str:
+        return str(self)
+
     def _repr_html_(self) -> str:
         return f"<pre>{escape(str(self))}</pre>"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Advice:
     """The advisory fine-tune path for one query: what is asked of the model's behaviour, and what to do about it.
 
@@ -292,11 +301,14 @@ class Advice:
                 blocks.append("\n".join([f"{name}:", *(f"  - {line}" for line in lines)]))
         return "\n".join(blocks)
 
+    def __repr__(self) -> str:
+        return str(self)
+
     def _repr_html_(self) -> str:
         return f"<pre>{escape(str(self))}</pre>"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Answer:
     """What ``ask`` returns: the path taken, and the evidence or the advice that belongs to it.
 
@@ -319,7 +331,11 @@ class Answer:
 
     def __str__(self) -> str:
         lines = [f"path: {self.path}"]
-        if self.answerability is not None:
+        if self.path == "pass":
+            lines.append(
+                "the query needs neither facts of this corpus nor a lasting change of behaviour: just answer it"
+            )
+        elif self.answerability is not None:
             verdict = "abstained: the corpus does not seem to hold an answer" if self.abstained else "answerable"
             lines.append(f"{verdict} (answerability {self.answerability:.2f}, {self.latency_ms:.1f} ms)")
         if not self.abstained:
@@ -327,6 +343,9 @@ class Answer:
         if self.advice is not None:
             lines.append(str(self.advice))
         return "\n".join([*lines, *(f"warning: {warning}" for warning in self.warnings)])
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(str(self))}</pre>"
@@ -342,7 +361,7 @@ class FileOutcome:
     chunks: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class IngestReport:
     """What one ``ingest`` did, file by file. Rates are per second of wall time."""
 
@@ -374,6 +393,9 @@ class IngestReport:
         ]
         lines += [f"  failed: {file.source}: {file.reason}" for file in self.failed]
         return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(str(self))}</pre>"

@@ -142,3 +142,9 @@ def test_everything_that_is_exported_exists() -> None:
     """Catches a name in ``__all__`` that is not there."""
     assert len(records.__all__) >= 15
     assert all(hasattr(records, name) for name in records.__all__)
+
+
+@pytest.mark.parametrize("record", [RESULT, ROUTE, ADVICE, ANSWER, REPORT], ids=lambda record: type(record).__name__)
+def test_a_terminal_shows_what_print_shows(record: object) -> None:
+    """Catches a prompt that answers with a page of fields where people look at the result."""
+    assert repr(record) == str(record)
