@@ -213,7 +213,8 @@ class SearchResult(Sequence[Hit]):
         return iter(self.hits)
 
     def __str__(self) -> str:
-        head = f"{len(self.hits)} {'hit' if len(self.hits) == 1 else 'hits'} for {self.query!r} ({self.mode}, {self.latency_ms:.1f} ms)"
+        hits = "1 hit" if len(self.hits) == 1 else f"{len(self.hits)} hits"
+        head = f"{hits} for {self.query!r} ({self.mode}, {self.latency_ms:.1f} ms)"
         return "\n".join([head, *(str(hit) for hit in self.hits)])
 
     def __repr__(self) -> str:
