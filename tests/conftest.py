@@ -13,7 +13,13 @@ import ragstone
 from ragstone.embedding.hashing import HashingEmbedder
 
 # A busy machine makes no test fail: deadlines are for measurements. RAGSTONE_TESTS=long multiplies the examples.
-_COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True}
+# Where a change is judged the examples are the same each time; elsewhere every run looks for new ones.
+_COMMON = {
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.too_slow],
+    "print_blob": True,
+    "derandomize": bool(os.environ.get("CI")),
+}
 settings.register_profile("default", **_COMMON)  # type: ignore[arg-type]
 settings.register_profile("long", max_examples=2000, stateful_step_count=100, **_COMMON)  # type: ignore[arg-type]
 settings.load_profile(os.environ.get("RAGSTONE_TESTS", "default"))
