@@ -331,7 +331,7 @@ impl Index {
     }
 
     /// The next rows that wait for vectors: the segment, its first such row, and (context, text) or None of each.
-    #[allow(clippy::type_complexity)]
+    #[allow(clippy::type_complexity, reason = "the tuple is what Python takes apart; a name would hide it")]
     fn pending(&self, py: Python<'_>, rows_max: u32) -> PyResult<Option<(String, u32, Vec<Option<(String, String)>>)>> {
         let pending = detached(py, None, |_| self.engine.pending(rows_max))?;
         Ok(pending.map(|pending| (pending.segment, pending.first_row, pending.texts)))
