@@ -156,6 +156,23 @@ def test_space_of_deleted_documents_comes_back(opened: Opened) -> None:
     assert on_disk < full / 5  # type: ignore[operator]
 
 
+def test_space_comes_back_by_itself(opened: Opened) -> None:
+    """Catches a background merge that never starts: no one asks for it here."""
+    index, fresh = opened("kb"), opened("fresh")
+    rng = np.random.default_rng(2)
+    big = [Document(f"d{n}", " ".join(f"word{i}" for i in rng.integers(0, 5000, 400))) for n in range(60)]
+    for first in range(0, 60, 5):
+        index.upsert(big[first : first + 5])
+    index.delete(document_ids=[document.document_id for document in big[::2]])
+    fresh.upsert(big[1::2])
+    live = float(str(fresh.stats()["size_bytes"]))
+    patience = time.monotonic() + 30
+    while (size := float(str(index.stats()["size_bytes"]))) > 1.3 * live and time.monotonic() < patience:
+        time.sleep(0.05)
+    assert size <= 1.3 * live
+    assert found(index) == found(fresh)
+
+
 # Who may see what
 
 NAMES = st.sampled_from(["hr", "law", "sales", "HR", ""])
