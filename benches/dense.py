@@ -62,7 +62,7 @@ def main() -> None:
     kind.add_argument("--churn", action="store_true", help="half of the rows deleted or replaced")
     kind.add_argument("--cold", action="store_true", help="open and first queries, page cache cold and warm")
     kind.add_argument("--isa", help="instruction sets, such as avx512,avx2,scalar: same answers, what time")
-    parser.add_argument("--keep", action="store_true", help="do not write into benches/results")
+    parser.add_argument("--no-save", action="store_true", help="do not write into benches/results")
     options = parser.parse_args()
     threads = dict.fromkeys(THREADS, "2" if options.batch else "1")
     if not threads.items() <= os.environ.items():
@@ -89,7 +89,7 @@ def main() -> None:
         name, outcome = f"{name}-isa", dense_processes.instruction_sets(dataset, rows, asked, options)
     else:
         outcome = side_by_side(dataset, rows, asked, options.top_k, systems)
-    if options.keep:
+    if options.no_save:
         return
     path = save(name, result | outcome)
     if "contestants" in outcome and (picture := plot(path)):

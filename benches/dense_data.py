@@ -344,7 +344,8 @@ def _vector_file(path: Path) -> Vectors:
     dimension, stride, rows, present = struct.unpack("<4I", bytes(parts["vec.head"]))
     if rows != present:
         raise SystemExit(f"{path.name} has {rows} rows and {present} vectors: merge the index first")
-    return parts["vec.f32"].view(np.float32).reshape(rows, stride)[:, :dimension].copy()
+    vectors: Vectors = parts["vec.f32"].view(np.float32).reshape(rows, stride)[:, :dimension].copy()
+    return vectors
 
 
 def sections(path: Path) -> dict[str, NDArray[np.uint8]]:

@@ -17,6 +17,7 @@ from rivals import System, load, missing
 
 Vectors = NDArray[np.float32]
 Ids = NDArray[np.int64]
+RECALL_TIE = 0.001
 TIE = 1e-9  # cosines closer than this are a tie: any row of it is a right answer
 
 
@@ -160,9 +161,9 @@ def percentiles(milliseconds: NDArray[np.float64], digits: int = 4) -> dict[str,
 
 
 def closest(runners: list[Contestant], name: str, recall_wanted: float) -> Contestant | None:
-    """A system's cheapest setting of at least this recall on the choosing half, else its setting of most recall."""
+    """A system's cheapest setting of this recall on the choosing half, a tie included, else its setting of most recall."""
     own = [runner for runner in runners if runner.system.name == name]
-    enough = [runner for runner in own if runner.recall_choosing >= recall_wanted]
+    enough = [runner for runner in own if runner.recall_choosing >= recall_wanted - RECALL_TIE]
     return next(iter(enough), max(own, key=lambda runner: runner.recall_choosing, default=None))
 
 

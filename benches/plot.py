@@ -7,8 +7,17 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-SYSTEMS_SHOWN = ("ragstone", "faiss-hnsw", "hnswlib", "usearch-hnsw", "faiss-rabitq", "faiss-flat", "faiss-sq8")
-SYSTEMS_SHOWN += ("ragstone-exact", "lancedb-ivf-rq")
+SYSTEMS_SHOWN = (
+    "ragstone",
+    "ragstone-exact",
+    "faiss-hnsw",
+    "hnswlib",
+    "usearch-hnsw",
+    "faiss-rabitq",
+    "faiss-flat",
+    "faiss-sq8",
+    "lancedb-ivf-rq",
+)
 
 
 def plot(result: Path) -> Path | None:

@@ -55,7 +55,6 @@ class Flat(_Faiss):
     """IndexFlatIP: every vector in f32, exact."""
 
     exact = True
-    filters = True
 
     def empty(self, dimension: int) -> Any:
         return faiss.IndexFlatIP(dimension)
@@ -93,7 +92,6 @@ class Hnsw(_Faiss):
     """IndexHNSWFlat with 32 neighbours and efConstruction 200; kept on disk, for it takes long to build."""
 
     settings = tuple({"efSearch": ef} for ef in (32, 64, 128, 256, 512, 1024, 2048))
-    filters = True
 
     def empty(self, dimension: int) -> Any:
         index = faiss.IndexHNSWFlat(dimension, 32, faiss.METRIC_INNER_PRODUCT)

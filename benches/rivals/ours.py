@@ -14,7 +14,6 @@ class Ragstone(System):
     """:class:`ragstone.DenseIndex` as it is, without settings."""
 
     package = "ragstone"
-    filters = True
 
     def build(self, vectors: Vectors) -> None:
         self.index = ragstone.DenseIndex(dimension=vectors.shape[1])

@@ -27,7 +27,6 @@ class System:
     package = ""
     settings: ClassVar[tuple[Setting, ...]] = ({},)
     exact = False
-    filters = False
     index: Any = None
     shares = ""
     kept: Path | None = None
