@@ -161,7 +161,7 @@ def percentiles(milliseconds: NDArray[np.float64], digits: int = 4) -> dict[str,
 
 
 def closest(runners: list[Contestant], name: str, recall_wanted: float) -> Contestant | None:
-    """A system's cheapest setting of this recall on the choosing half, a tie included, else its setting of most recall."""
+    """A system's cheapest setting of this recall on the choosing half (ties included), else that of most recall."""
     own = [runner for runner in runners if runner.system.name == name]
     enough = [runner for runner in own if runner.recall_choosing >= recall_wanted - RECALL_TIE]
     return next(iter(enough), max(own, key=lambda runner: runner.recall_choosing, default=None))

@@ -76,8 +76,7 @@ def _open(ask: dict[str, Any]) -> dict[str, Any]:
     queries = np.load(prepare(ask["set"]).folder / "queries.npy")
     queries = queries[np.random.default_rng(10).permutation(len(queries))[: QUERIES_AFTER + 1]]
     system = load(ask["system"])
-    system.search  # noqa: B018  # the module is imported by now
-    faults = [_faults()]
+    own, faults = _own_memory(), [_faults()]
     started = time.perf_counter()
     system.open(Path(ask["path"]))
     opened = time.perf_counter()
@@ -85,7 +84,7 @@ def _open(ask: dict[str, Any]) -> dict[str, Any]:
     system.search(queries[:1], ask["top_k"])
     answered = time.perf_counter()
     faults.append(_faults())
-    after_first = _memory()
+    after_first = _memory(ask["path"], own)
     times = []
     for number in range(1, len(queries)):
         begun = time.perf_counter()
@@ -100,7 +99,7 @@ def _open(ask: dict[str, Any]) -> dict[str, Any]:
         "next_200": percentiles(np.array(times)),
         "major_faults": dict(zip(("open", "first", "next_200"), np.diff(faults).tolist(), strict=True)),
         "memory_mb_after_first": after_first,
-        "memory_mb_after_all": _memory(),
+        "memory_mb_after_all": _memory(ask["path"], own),
     }
 
 
@@ -108,14 +107,24 @@ def _faults() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_majflt
 
 
-def _memory() -> dict[str, float]:
-    """Resident memory: the process's own, and pages of mapped files."""
-    fields = {}
-    for line in Path("/proc/self/smaps_rollup").read_text().splitlines()[1:]:
+def _memory(path: str, own_before: float) -> dict[str, float]:
+    """Resident pages of the index file, and what the process itself took since it opened it, in megabytes."""
+    resident, inside = 0, False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
         name, _, value = line.partition(":")
-        fields[name] = int(value.split()[0]) / 1024
-    own = fields.get("Anonymous", 0.0)
-    return {"own": round(own, 1), "mapped_files": round(fields["Rss"] - own, 1)}
+        if name == "Rss":
+            resident += int(value.split()[0]) * inside
+        elif not value.endswith(" kB") and "-" in name.split()[0]:
+            inside = line.endswith(path)
+    return {"index_file": round(resident / 1024, 1), "own_added": round(_own_memory() - own_before, 1)}
+
+
+def _own_memory() -> float:
+    """Megabytes of memory that are not pages of files."""
+    for line in Path("/proc/self/smaps_rollup").read_text().splitlines():
+        if line.startswith("Anonymous:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
 
 
 def instruction_sets(dataset: Dataset, rows: int, asked: Questions, options: argparse.Namespace) -> dict[str, Any]:
