@@ -1,4 +1,4 @@
-"""Measuring systems side by side: answers checked first, then single queries interleaved in one process."""
+"""Measuring systems side by side: answers checked first, then single queries in pairs, query by query."""
 
 from __future__ import annotations
 
@@ -132,7 +132,32 @@ def recalls_of(
     return recalls(runner.ask(dataset.queries[wanted], top_k), dataset, wanted, top_k, rows)
 
 
-def interleave(runners: list[Contestant], queries: Vectors, top_k: int) -> None:
+def time_pairs(runners: list[Contestant], queries: Vectors, top_k: int) -> None:
+    """Time single queries: ours alone, then each rival in turn with ours, query by query in random order.
+
+    In pairs, because with more systems in the round each would find its data swept out of the caches by all others.
+    A rival's ``times_ours`` is the ratio of the two medians of its pair. Our figures are the medians over all
+    pairs.
+    """
+    ours = next((runner for runner in runners if runner.system.name == "ragstone"), None)
+    rivals = [runner for runner in runners if runner is not ours]
+    medians = []
+    for rival in rivals:
+        figures = alternate([rival] if ours is None else [rival, ours], queries, top_k)
+        rival.figures.update(figures[0])
+        if ours is not None:
+            rival.figures["ours_p50_ms"] = figures[1]["p50_ms"]
+            rival.figures["times_ours"] = round(figures[0]["p50_ms"] / figures[1]["p50_ms"], 2)
+            rival.figures["times_ours_cpu"] = round(figures[0]["cpu_p50_ms"] / figures[1]["cpu_p50_ms"], 2)
+            medians.append(figures[1])
+    if ours is not None:
+        alone = alternate([ours], queries, top_k)[0]
+        for name in alone:
+            ours.figures[name] = round(float(np.median([figures[name] for figures in medians or [alone]])), 4)
+        ours.figures["alone"] = alone
+
+
+def alternate(runners: list[Contestant], queries: Vectors, top_k: int) -> list[dict[str, float]]:
     """Time single queries, every contestant on one query before the next, in an order drawn anew each time."""
     for runner in runners:
         for query in queries[: min(10, len(queries))]:
@@ -150,8 +175,10 @@ def interleave(runners: list[Contestant], queries: Vectors, top_k: int) -> None:
             walls[place, number] = time.perf_counter_ns() - started
             processor[place, number] = time.process_time_ns() - used
     gc.enable()
-    for runner, wall, cpu in zip(runners, walls / 1e6, processor / 1e6, strict=True):
-        runner.figures.update(percentiles(wall), cpu_p50_ms=round(float(np.median(cpu)), 4))
+    return [
+        percentiles(wall) | {"cpu_p50_ms": round(float(np.median(cpu)), 4)}
+        for wall, cpu in zip(walls / 1e6, processor / 1e6, strict=True)
+    ]
 
 
 def percentiles(milliseconds: NDArray[np.float64], digits: int = 4) -> dict[str, float]:

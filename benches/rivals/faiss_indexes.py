@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +43,10 @@ class _Faiss(System):
 
     def save(self, path: Path) -> None:
         faiss.write_index(self.index, str(path))
+
+    def load(self, path: Path, dimension: int) -> None:
+        faiss.omp_set_num_threads(threads())
+        self.index = faiss.read_index(str(path))
 
     def open(self, path: Path) -> None:
         faiss.omp_set_num_threads(threads())
@@ -89,8 +91,9 @@ class RotatedRaBitQ(RaBitQ):
 
 
 class Hnsw(_Faiss):
-    """IndexHNSWFlat with 32 neighbours and efConstruction 200; kept on disk, for it takes long to build."""
+    """IndexHNSWFlat with 32 neighbours and efConstruction 200."""
 
+    key = "faiss-hnsw-m32-efc200"
     settings = tuple({"efSearch": ef} for ef in (32, 64, 128, 256, 512, 1024, 2048))
 
     def empty(self, dimension: int) -> Any:
@@ -100,23 +103,3 @@ class Hnsw(_Faiss):
 
     def parameters(self, **options: Any) -> Any:
         return faiss.SearchParametersHNSW(**options)
-
-    def build(self, vectors: Vectors) -> None:
-        faiss.omp_set_num_threads(threads())
-        path = None if self.kept is None else self.kept / f"faiss-hnsw-m32-efc200-{len(vectors)}.index"
-        if path is None or not path.exists():
-            wall, cpu = time.perf_counter(), time.process_time()
-            super().build(vectors)
-            took = {
-                "build_s": time.perf_counter() - wall,
-                "build_cpu_s": time.process_time() - cpu,
-                "threads": threads(),
-            }
-            if path is None:
-                return
-            path.with_suffix(".json").write_text(json.dumps(took) + "\n", encoding="utf-8")
-            faiss.write_index(self.index, f"{path}.partly")
-            Path(f"{path}.partly").replace(path)
-        self.index = faiss.read_index(str(path))
-        took = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        self.build_s, self.build_cpu_s = took["build_s"], took["build_cpu_s"]

@@ -33,6 +33,7 @@ class UsearchHnsw(System):
 
     package = "usearch"
     settings = EF
+    key = "usearch-hnsw-m32-efc200"
 
     def build(self, vectors: Vectors) -> None:
         self.index = Index(ndim=vectors.shape[1], metric="ip", dtype="f32", connectivity=32, expansion_add=200)
@@ -46,12 +47,17 @@ class UsearchHnsw(System):
     def save(self, path: Path) -> None:
         self.index.save(str(path))
 
+    def load(self, path: Path, dimension: int) -> None:
+        self.index = Index(ndim=dimension, metric="ip", dtype="f32", connectivity=32, expansion_add=200)
+        self.index.load(str(path))
+
 
 class Hnswlib(System):
     """hnswlib with 32 neighbours and ef_construction 200."""
 
     package = "hnswlib"
     settings = EF
+    key = "hnswlib-m32-efc200"
 
     def build(self, vectors: Vectors) -> None:
         self.index = hnswlib.Index(space="ip", dim=vectors.shape[1])
@@ -64,3 +70,7 @@ class Hnswlib(System):
 
     def save(self, path: Path) -> None:
         self.index.save_index(str(path))
+
+    def load(self, path: Path, dimension: int) -> None:
+        self.index = hnswlib.Index(space="ip", dim=dimension)
+        self.index.load_index(str(path))
