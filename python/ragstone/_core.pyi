@@ -40,6 +40,7 @@ class SearchArguments(TypedDict):
     mode: str
     fusion: str
     weight: float
+    exact: bool
     top_k: int
     filter: str | None
     principals: list[str]

@@ -131,7 +131,9 @@ class DenseIndex:
         Args:
             queries: Shape (n, dimension), or (dimension,) for one.
             top_k: Hits for each query.
-            exact: Guarantee the exact list. (Both settings are exact in this release.)
+            exact: Guarantee the list that comparing all vectors in float64 gives. Without it the list is that where
+                few vectors can be found, and misses less than one in a thousand of the best where many can, for a
+                sixth of the time.
             filter_ids: Find only vectors with these ids.
 
         Returns:

@@ -147,6 +147,7 @@ def test_postings_and_tombstones_give_the_scores_of_bm25(core: _core.Index, tmp_
                 "filter": None,
                 "principals": ["staff"],
                 "timeout_s": None,
+                "exact": False,
             },
         )
         found = {hit[0][0]: hit[2] for hit in hits}
@@ -173,6 +174,7 @@ def test_vectors(core: _core.Index, tmp_path: Path) -> None:
             "filter": None,
             "principals": ["staff"],
             "timeout_s": None,
+            "exact": False,
         },
     )
     cosines = {}

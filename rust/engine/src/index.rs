@@ -256,8 +256,8 @@ impl Index {
             vector.map(|vector| checked_unit(vector, dimension, &format!("embedding {row}"))).transpose()
         };
         let units = rows.iter().copied().enumerate().map(unit).collect::<Result<Vec<_>>>()?;
-        let units = units.iter().map(Option::as_deref);
-        let part = writer.watch(|| write_vectors_file(&draft, dimension, first_row, units))?;
+        let unit = |row: usize| units[row].as_deref();
+        let part = writer.watch(|| write_vectors_file(&draft, dimension, first_row, units.len(), unit))?;
         let mut manifest = snapshot.manifest.clone();
         manifest.generation += 1;
         manifest.committed_ms = now_ms();

@@ -161,7 +161,7 @@ pub fn write(
     let row_count = rows.len() as u32;
     let dimension = snapshot.manifest.settings.embedder.as_ref().map(|embedder| embedder.dimension as usize);
     let vectors = match dimension.filter(|_| rows.iter().any(Option::is_some)) {
-        Some(dimension) => vec![write_vectors_file(storage, dimension, 0, rows.into_iter())?],
+        Some(dimension) => vec![write_vectors_file(storage, dimension, 0, rows.len(), |row| rows[row])?],
         None => Vec::new(),
     };
     Ok(Merged {

@@ -9,7 +9,7 @@ use ragstone_kernels::top::Top;
 
 use crate::bitmap::Bitmap;
 use crate::chunks::ChunkView;
-use crate::dense::active_kernels;
+use crate::dense::{Exact, active_kernels, exact_score};
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::fusion::{self, Candidate, DenseScale, LexicalScale, Parts, Rule};
@@ -44,6 +44,8 @@ pub struct Query<'a> {
     pub vector: Option<&'a [f32]>,
     /// Which halves search.
     pub mode: Mode,
+    /// Whether the dense list is certain, at the price of reading eight times as much.
+    pub exact: bool,
     /// Most hits wanted.
     pub top_k: usize,
     /// Which documents may be found.
@@ -106,17 +108,20 @@ pub struct Outcome {
     pub evidence: Evidence,
 }
 
+/// Rows with their scores, best first. BM25 and fast cosines are f32, which f64 holds without loss.
+type Ranked = Vec<(Place, f64)>;
+
 /// The lexical half of a query.
 struct LexicalHalf {
     terms: Vec<WeightedTerm>,
     scale: LexicalScale,
-    list: Vec<(Place, f32)>,
+    list: Ranked,
 }
 
 /// The dense half of a query.
 struct DenseHalf {
     scale: DenseScale,
-    list: Vec<(Place, f32)>,
+    list: Ranked,
 }
 
 struct Search<'a> {
@@ -150,7 +155,7 @@ impl Snapshot {
         };
         let dense = match (query.mode, vector) {
             (Mode::Bm25, _) | (_, None) => None,
-            (_, Some(vector)) => Some(search.dense(vector, depth, &mut evidence)?),
+            (_, Some(vector)) => Some(search.dense(vector, depth, query.exact, &mut evidence)?),
         };
         if let (Some(lexical), Some(dense)) = (&lexical, &dense) {
             evidence.agree = lexical.list.first().map(|hit| hit.0) == dense.list.first().map(|hit| hit.0);
@@ -242,7 +247,7 @@ impl Snapshot {
     }
 
     /// Sorts by score, ties by chunk.
-    fn rank<T>(&self, list: &mut [T], key: impl Fn(&T) -> (f32, Place)) -> Result<()> {
+    fn rank<T>(&self, list: &mut [T], key: impl Fn(&T) -> (f64, Place)) -> Result<()> {
         let mut damage = None;
         list.sort_by(|a, b| {
             let ((a_score, a_place), (b_score, b_place)) = (key(a), key(b));
@@ -308,8 +313,8 @@ impl Search<'_> {
         } else {
             list.first().map(|hit| hit.1)
         };
-        let scale = LexicalScale::new(spread.into_iter(), f64::from(best.unwrap_or(0.0)));
-        evidence.bm25 = list.iter().take(EVIDENCE).map(|hit| hit.1).collect();
+        let scale = LexicalScale::new(spread.into_iter(), best.unwrap_or(0.0));
+        evidence.bm25 = list.iter().take(EVIDENCE).map(|hit| hit.1 as f32).collect();
         evidence.bm25_spread = scale.spread;
         if let Some(&((segment, row), _)) = list.first() {
             let segment = &snapshot.segments[segment as usize];
@@ -319,50 +324,55 @@ impl Search<'_> {
         Ok(LexicalHalf { terms, scale, list })
     }
 
-    fn bm25_list(&self, terms: &[WeightedTerm], allowed: &[Option<Bitmap>], depth: usize) -> Result<Vec<(Place, f32)>> {
+    fn bm25_list(&self, terms: &[WeightedTerm], allowed: &[Option<Bitmap>], depth: usize) -> Result<Ranked> {
         let snapshot = self.snapshot;
-        self.list(depth, |number, segment, top| {
-            let allowed = allowed[number].as_ref();
+        self.list(depth, |number, segment| {
+            let (mut top, allowed) = (Top::new(depth), allowed[number].as_ref());
             segment.segment.lexical.search(
                 terms,
                 snapshot.average_length(),
                 snapshot.bm25(),
                 allowed,
                 0,
-                top,
+                &mut top,
                 self.interrupt,
-            )
+            )?;
+            Ok(scores(top))
         })
     }
 
-    fn dense(&self, vector: &[f32], depth: usize, evidence: &mut Evidence) -> Result<DenseHalf> {
-        let list = self.list(depth, |number, segment, top| {
-            for part in &segment.vectors {
-                let allowed = self.allowed[number].as_ref();
-                part.vectors.search(vector, part.entry.first_row, allowed, top, self.interrupt)?;
+    fn dense(&self, vector: &[f32], depth: usize, exact: bool, evidence: &mut Evidence) -> Result<DenseHalf> {
+        let list = self.list(depth, |number, segment| {
+            let allowed = self.allowed[number].as_ref();
+            let parts = segment.vectors.iter().map(|part| (&part.vectors, part.entry.first_row));
+            if exact {
+                let mut top: Top<Exact<u32>> = Top::new(depth);
+                for (vectors, first_row) in parts {
+                    vectors.search_exact(vector, first_row, allowed, &mut top, self.interrupt)?;
+                }
+                return Ok(top.into_sorted().into_iter().map(|hit| (hit.row.1, exact_score(&hit.row))).collect());
             }
-            Ok(())
+            let mut top = Top::new(depth);
+            for (vectors, first_row) in parts {
+                vectors.search(vector, first_row, allowed, &mut top, self.interrupt)?;
+            }
+            Ok(scores(top))
         })?;
         let kernels = active_kernels()?;
         let cosines: Vec<f32> = self.snapshot.sample()?.iter().map(|drawn| kernels.dot(vector, drawn)).collect();
         let scale = DenseScale::of(&cosines);
-        evidence.cosine = list.iter().take(EVIDENCE).map(|hit| hit.1).collect();
+        evidence.cosine = list.iter().take(EVIDENCE).map(|hit| hit.1 as f32).collect();
         (evidence.cosine_mean, evidence.cosine_spread) = (scale.mean, scale.spread);
         Ok(DenseHalf { scale, list })
     }
 
-    /// The best `depth` rows over all segments.
-    fn list(
-        &self,
-        depth: usize,
-        search: impl Fn(usize, &LiveSegment, &mut Top) -> Result<()>,
-    ) -> Result<Vec<(Place, f32)>> {
+    /// The best `depth` rows over all segments, of the best rows of each.
+    fn list(&self, depth: usize, search: impl Fn(usize, &LiveSegment) -> Result<Vec<(u32, f64)>>) -> Result<Ranked> {
         let mut all = Vec::new();
         for (number, segment) in self.snapshot.segments.iter().enumerate() {
             self.interrupt.check()?;
-            let mut top = Top::new(depth);
-            search(number, segment, &mut top)?;
-            all.extend(top.into_sorted().into_iter().map(|hit| ((number as u32, hit.row), hit.score)));
+            let found = search(number, segment)?;
+            all.extend(found.into_iter().map(|(row, score)| ((number as u32, row), score)));
         }
         if self.snapshot.segments.len() > 1 {
             self.snapshot.rank(&mut all, |&(place, score)| (score, place))?;
@@ -397,7 +407,7 @@ impl Search<'_> {
             .zip(parts)
             .map(|(((segment, row), candidate), parts)| Found { segment, row, score: parts.score(), parts, candidate })
             .collect();
-        self.snapshot.rank(&mut found, |one| (one.score, (one.segment, one.row)))?;
+        self.snapshot.rank(&mut found, |one| (f64::from(one.score), (one.segment, one.row)))?;
         Ok(found)
     }
 
@@ -432,14 +442,18 @@ impl Search<'_> {
     }
 }
 
+fn scores(top: Top) -> Vec<(u32, f64)> {
+    top.into_sorted().into_iter().map(|hit| (hit.row, f64::from(hit.score))).collect()
+}
+
 impl LexicalHalf {
     fn found(&self) -> impl Iterator<Item = Found> {
         (1..).zip(&self.list).map(|(rank, &((segment, row), score))| Found {
             segment,
             row,
-            score,
-            parts: Parts { bm25: f64::from(score), dense: 0.0 },
-            candidate: Candidate { bm25: score, bm25_rank: Some(rank), ..Candidate::default() },
+            score: score as f32,
+            parts: Parts { bm25: score, dense: 0.0 },
+            candidate: Candidate { bm25: score as f32, bm25_rank: Some(rank), ..Candidate::default() },
         })
     }
 }
@@ -449,9 +463,9 @@ impl DenseHalf {
         (1..).zip(&self.list).map(|(rank, &((segment, row), score))| Found {
             segment,
             row,
-            score,
-            parts: Parts { bm25: 0.0, dense: f64::from(score) },
-            candidate: Candidate { cosine: Some(score), dense_rank: Some(rank), ..Candidate::default() },
+            score: score as f32,
+            parts: Parts { bm25: 0.0, dense: score },
+            candidate: Candidate { cosine: Some(score as f32), dense_rank: Some(rank), ..Candidate::default() },
         })
     }
 }

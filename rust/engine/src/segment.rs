@@ -90,16 +90,17 @@ fn analyze_rows(analyzer: &Analyzer, rows: &[(&str, &str)], threads: usize) -> V
     })
 }
 
-/// Writes and syncs a file of vectors for rows from `first_row` on; `None` where a row has no vector.
+/// Writes and syncs a file of vectors for `rows` rows from `first_row` on; `None` where a row has no vector.
 pub fn write_vectors_file<'a>(
     storage: &dyn Storage,
     dimension: usize,
     first_row: u32,
-    rows: impl ExactSizeIterator<Item = Option<&'a [f32]>>,
+    rows: usize,
+    row: impl Fn(usize) -> Option<&'a [f32]>,
 ) -> Result<VectorsEntry> {
-    let count = u32::try_from(rows.len()).map_err(|_| Error::invalid("more vectors than a segment has rows"))?;
+    let count = u32::try_from(rows).map_err(|_| Error::invalid("more vectors than a segment has rows"))?;
     let mut writer = FrameWriter::create(storage, &unique_name("vec-")?, Kind::Vectors)?;
-    write_vectors(&mut writer, dimension, rows)?;
+    write_vectors(&mut writer, dimension, rows, row)?;
     Ok(VectorsEntry { file: writer.finish()?, first_row, rows: count })
 }
 

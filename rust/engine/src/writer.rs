@@ -184,8 +184,8 @@ impl Prepared {
         let mut vectors = Vec::new();
         if let (Some(values), true) = (&self.vectors, rows > 0) {
             let dimension = values.len() / rows;
-            let vector_rows = values.chunks_exact(dimension).map(Some);
-            vectors.push(write_vectors_file(storage, dimension, 0, vector_rows)?);
+            let vector = |row: usize| Some(&values[row * dimension..][..dimension]);
+            vectors.push(write_vectors_file(storage, dimension, 0, rows, vector)?);
         }
         manifest.segments.push(SegmentEntry { segment: file, rows: rows as u32, vectors, tombstones: None });
         Ok(Some((manifest, report)))

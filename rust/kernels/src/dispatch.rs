@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::OnceLock;
 
+use crate::codes::{BLOCK_ROWS, CodeQuery, GROUP};
+use crate::quantize::{Rotation, Rounded};
 use crate::scalar;
 
 /// Environment variable that forces an instruction set by name.
@@ -22,10 +24,16 @@ static TABLE: &[Kernels] = &[
     scalar::KERNELS,
 ];
 
-// All three ask one thing of their caller: that the processor has the instruction set.
+// All of them ask one thing of their caller: that the processor has the instruction set.
 type Dot = unsafe fn(&[f32], &[f32]) -> f32;
 type DotRows = unsafe fn(&[f32], &[f32], usize, &mut [f32]);
 type DotGather = unsafe fn(&[f32], &[f32], usize, &[u32], &mut [f32]);
+type DotWide = unsafe fn(&[f32], &[f32]) -> f64;
+type Int8Rows = unsafe fn(&[i16], &[i8], usize, &mut [i32]);
+type Int8Gather = unsafe fn(&[i16], &[i8], usize, &[u32], &mut [i32]);
+type Rotate = unsafe fn(&Rotation, &mut [f32]);
+type Round = unsafe fn(&[f32], &mut [i8]) -> Rounded;
+type Estimate = unsafe fn(&CodeQuery, &[u8], f32, &mut [u64], &mut [f32]);
 
 /// The operations of one instruction set.
 ///
@@ -37,6 +45,16 @@ pub struct Kernels {
     pub(crate) dot: Dot,
     pub(crate) dot_rows: DotRows,
     pub(crate) dot_gather: DotGather,
+    pub(crate) dot_wide: DotWide,
+    pub(crate) int8_rows: Int8Rows,
+    pub(crate) int8_gather: Int8Gather,
+    pub(crate) rotate: Rotate,
+    pub(crate) round: Round,
+    pub(crate) estimate: Estimate,
+    /// Makes the tables of one group of code bytes from its levels.
+    pub(crate) fill: fn(&[i8; 8 * GROUP], &mut [u8]),
+    /// Length of those tables.
+    pub(crate) table_bytes: usize,
 }
 
 impl Kernels {
@@ -70,6 +88,65 @@ impl Kernels {
         // SAFETY: `self` comes from the table after detection (see the type), which is all that the function asks.
         unsafe { (self.dot_gather)(query, column, stride, wanted, out) }
     }
+
+    /// Sum of the products of two slices of one length, in f64: only the additions round.
+    pub fn dot_wide(&self, a: &[f32], b: &[f32]) -> f64 {
+        assert_eq!(a.len(), b.len(), "dot product of slices of different lengths");
+        // SAFETY: `self` comes from the table after detection (see the type), which is all that the function asks.
+        unsafe { (self.dot_wide)(a, b) }
+    }
+
+    /// As [`Self::dot_rows`], for rows of 8-bit integers and a query of 16-bit ones, a multiple of 32 of them.
+    ///
+    /// Sums are exact as long as they fit 32 bits, which a bound on the query's values ensures.
+    pub fn int8_rows(&self, query: &[i16], rows: &[i8], stride: usize, out: &mut [i32]) {
+        check_int8(query, stride);
+        // SAFETY: `self` comes from the table after detection (see the type), which is all that the function asks.
+        unsafe { (self.int8_rows)(query, rows, stride, out) }
+    }
+
+    /// As [`Self::dot_gather`], for rows of 8-bit integers and a query of 16-bit ones, a multiple of 32 of them.
+    pub fn int8_gather(&self, query: &[i16], column: &[i8], stride: usize, wanted: &[u32], out: &mut [i32]) {
+        check_int8(query, stride);
+        assert_eq!(wanted.len(), out.len(), "rows and scores of different lengths");
+        // SAFETY: `self` comes from the table after detection (see the type), which is all that the function asks.
+        unsafe { (self.int8_gather)(query, column, stride, wanted, out) }
+    }
+
+    /// Rotates a vector in place.
+    pub fn rotate(&self, rotation: &Rotation, values: &mut [f32]) {
+        assert_eq!(rotation.dimension(), values.len(), "a rotation and a vector of different dimensions");
+        // SAFETY: `self` comes from the table after detection (see the type), which is all that the function asks.
+        unsafe { (self.rotate)(rotation, values) }
+    }
+
+    /// Rounds values to 8-bit integers times a scale; the rest of `codes` becomes zero.
+    pub fn round(&self, values: &[f32], codes: &mut [i8]) -> Rounded {
+        assert!(values.len() <= codes.len(), "{} values for {} codes", values.len(), codes.len());
+        // SAFETY: `self` comes from the table after detection (see the type), which is all that the function asks.
+        unsafe { (self.round)(values, codes) }
+    }
+
+    /// Prepares a rotated query for [`Self::estimate`] with the same instruction set.
+    pub fn code_query(&self, rotated: &[f32]) -> CodeQuery {
+        CodeQuery::new(rotated, self.table_bytes, self.fill)
+    }
+
+    /// Estimates the score of every row of `blocks` ([`crate::codes`]), 64 to a block; bit `i` of a block's `hits` tells
+    /// that its row `i` reaches `floor`.
+    pub fn estimate(&self, query: &CodeQuery, blocks: &[u8], floor: f32, hits: &mut [u64], estimates: &mut [f32]) {
+        let block = BLOCK_ROWS * (query.code_bytes + size_of::<u32>());
+        assert_eq!(query.table_bytes, self.table_bytes, "a query prepared for another instruction set");
+        assert_eq!(blocks.len(), hits.len() * block, "blocks and hits of different lengths");
+        assert_eq!(estimates.len(), hits.len() * BLOCK_ROWS, "hits and estimates of different lengths");
+        // SAFETY: `self` comes from the table after detection (see the type), which is all that the function asks.
+        unsafe { (self.estimate)(query, blocks, floor, hits, estimates) }
+    }
+}
+
+fn check_int8(query: &[i16], stride: usize) {
+    let length = query.len();
+    assert!(length.is_multiple_of(32) && length <= stride, "a query of {length} values on rows of {stride}");
 }
 
 impl fmt::Debug for Kernels {

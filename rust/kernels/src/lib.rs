@@ -3,7 +3,11 @@
 //! Every instruction set gives the same bits as [`scalar`], which a test suite holds it to. Nothing here does I/O or
 //! starts threads. [`dispatch`] chooses once per process; `unsafe` lives there and in the instruction sets' files.
 
+#![allow(clippy::inline_always)] // A function can be compiled for an instruction set only where it is called from it.
+
+pub mod codes;
 pub mod dispatch;
+pub mod quantize;
 #[macro_use]
 mod registers;
 pub mod scalar;

@@ -1,7 +1,10 @@
 //! The operations on registers, written once: an instruction set brings only its loads, steps and sums.
 
-/// Defines `KERNELS` and its functions from an instruction set's `load`, `zero`, `step` (multiply, then add) and
-/// `sum` (of the lanes of a row).
+/// Defines `KERNELS` and its functions from an instruction set's operations on registers.
+///
+/// Of f32: `load`, `zero`, `step` (multiply, then add) and `sum` (of the lanes of a row). Of 8-bit rows: `int8_zero`,
+/// `int8_step` (widen to 16 bits, multiply, add neighbours to 32-bit sums) and `int8_sum`. `prefetch` asks for a line
+/// of memory. `estimate` and `fill` are the scan of 1-bit codes and its tables, `table_bytes` for each group.
 ///
 /// A macro, because a function can have a target feature but not take one as a parameter.
 /// `rows` is the number of rows scored at once: as many as their sums fit in registers, so that the additions of one
@@ -14,13 +17,97 @@ macro_rules! kernels {
         available: $available:expr,
         register: $register:ty,
         width: $width:literal,
-        rows: $rows:literal $(,)?
+        rows: $rows:literal,
+        int8_register: $int8_register:ty,
+        int8_width: $int8_width:literal,
+        table_bytes: $table_bytes:literal $(,)?
     ) => {
         type Register = $register;
         const REGISTERS: usize = crate::scalar::LANES / $width;
 
-        pub(crate) const KERNELS: crate::dispatch::Kernels =
-            crate::dispatch::Kernels { name: $name, is_available: || $available, dot, dot_rows, dot_gather };
+        pub(crate) const KERNELS: crate::dispatch::Kernels = crate::dispatch::Kernels {
+            name: $name,
+            is_available: || $available,
+            dot,
+            dot_rows,
+            dot_gather,
+            dot_wide,
+            int8_rows,
+            int8_gather,
+            rotate,
+            round,
+            estimate,
+            fill,
+            table_bytes: $table_bytes,
+        };
+
+        #[target_feature(enable = $feature)]
+        fn dot_wide(a: &[f32], b: &[f32]) -> f64 {
+            crate::scalar::dot_wide(a, b)
+        }
+
+        #[target_feature(enable = $feature)]
+        fn rotate(rotation: &crate::quantize::Rotation, values: &mut [f32]) {
+            crate::quantize::rotate(rotation, values);
+        }
+
+        #[target_feature(enable = $feature)]
+        fn round(values: &[f32], codes: &mut [i8]) -> crate::quantize::Rounded {
+            crate::quantize::round(values, codes)
+        }
+
+        #[target_feature(enable = $feature)]
+        fn int8_rows(query: &[i16], rows: &[i8], stride: usize, out: &mut [i32]) {
+            let (groups, rest) = out.as_chunks_mut::<4>();
+            let mut start = 0;
+            for out in groups {
+                *out = int8_many(query, std::array::from_fn(|row| &rows[start + row * stride..][..query.len()]));
+                start += 4 * stride;
+            }
+            for out in rest {
+                [*out] = int8_many(query, [&rows[start..][..query.len()]]);
+                start += stride;
+            }
+        }
+
+        #[target_feature(enable = $feature)]
+        fn int8_gather(query: &[i16], column: &[i8], stride: usize, wanted: &[u32], out: &mut [i32]) {
+            let (groups, rest) = out.as_chunks_mut::<4>();
+            let (wanted_groups, wanted_rest) = wanted.as_chunks::<4>();
+            for (index, (out, group)) in groups.iter_mut().zip(wanted_groups).enumerate() {
+                for &ahead in wanted[4 * index..].iter().skip(8).take(4) {
+                    let row = &column[ahead as usize * stride..][..query.len()];
+                    for line in row.chunks(64) {
+                        prefetch(line);
+                    }
+                }
+                *out = int8_many(query, group.map(|row| &column[row as usize * stride..][..query.len()]));
+            }
+            for (out, &row) in rest.iter_mut().zip(wanted_rest) {
+                [*out] = int8_many(query, [&column[row as usize * stride..][..query.len()]]);
+            }
+        }
+
+        #[inline]
+        #[target_feature(enable = $feature)]
+        fn int8_many<const N: usize>(query: &[i16], rows: [&[i8]; N]) -> [i32; N] {
+            let query = query.as_chunks::<$int8_width>().0;
+            let mut steps = [&[][..]; N];
+            for row in 0..N {
+                steps[row] = &rows[row].as_chunks::<$int8_width>().0[..query.len()];
+            }
+            let mut lanes = [int8_zero(); N];
+            for index in 0..query.len() {
+                for row in 0..N {
+                    lanes[row] = int8_step(lanes[row], &steps[row][index], &query[index]);
+                }
+            }
+            let mut sums = [0; N];
+            for row in 0..N {
+                sums[row] = int8_sum(lanes[row]);
+            }
+            sums
+        }
 
         #[target_feature(enable = $feature)]
         fn dot(a: &[f32], b: &[f32]) -> f32 {
@@ -49,10 +136,15 @@ macro_rules! kernels {
         fn dot_gather(query: &[f32], column: &[f32], stride: usize, wanted: &[u32], out: &mut [f32]) {
             let (groups, rest) = out.as_chunks_mut::<$rows>();
             let (wanted, wanted_rest) = wanted.as_chunks::<$rows>();
-            for (out, wanted) in groups.iter_mut().zip(wanted) {
+            for (index, (out, group_wanted)) in groups.iter_mut().zip(wanted).enumerate() {
+                for &ahead in wanted.get(index + 2).into_iter().flatten() {
+                    for line in column[ahead as usize * stride..][..query.len()].chunks(16) {
+                        prefetch(line);
+                    }
+                }
                 let mut group = [query; $rows];
                 for row in 0..$rows {
-                    group[row] = &column[wanted[row] as usize * stride..][..query.len()];
+                    group[row] = &column[group_wanted[row] as usize * stride..][..query.len()];
                 }
                 *out = dot_many(query, group);
             }

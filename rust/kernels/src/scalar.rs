@@ -7,13 +7,35 @@
 //! at +0 and therefore never become −0, which makes zero padding of both arguments invisible in the result.
 //!
 //! A result that is not a number is some NaN; which one is not specified.
+//!
+//! Sums of 8-bit products are integers, so they have no order. What runs as it stands here on every instruction set
+//! (rotating, rounding to 8 bits, the wide dot product) is compiled for each from the same loops.
 
+use crate::codes;
 use crate::dispatch::Kernels;
+use crate::quantize;
 
 /// Number of partial sums of a dot product.
 pub const LANES: usize = 32;
 
-pub(crate) const KERNELS: Kernels = Kernels { name: "scalar", is_available: || true, dot, dot_rows, dot_gather };
+/// Number of partial sums of a wide dot product.
+const WIDE_LANES: usize = 16;
+
+pub(crate) const KERNELS: Kernels = Kernels {
+    name: "scalar",
+    is_available: || true,
+    dot,
+    dot_rows,
+    dot_gather,
+    dot_wide: |a, b| dot_wide(a, b),
+    int8_rows,
+    int8_gather,
+    rotate: |rotation, values| quantize::rotate(rotation, values),
+    round: |values, codes| quantize::round(values, codes),
+    estimate: codes::estimate,
+    fill: codes::fill_bytes,
+    table_bytes: codes::GROUP * 256,
+};
 
 /// Sum of the products of two slices of one length.
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
@@ -39,7 +61,7 @@ fn whole_steps(a: &[[f32; LANES]], b: &[[f32; LANES]]) -> [f32; LANES] {
     lanes
 }
 
-fn sum(mut lanes: [f32; LANES]) -> f32 {
+pub(crate) fn sum(mut lanes: [f32; LANES]) -> f32 {
     let mut half = LANES / 2;
     while half > 0 {
         for lane in 0..half {
@@ -59,5 +81,46 @@ fn dot_rows(query: &[f32], rows: &[f32], stride: usize, out: &mut [f32]) {
 fn dot_gather(query: &[f32], column: &[f32], stride: usize, wanted: &[u32], out: &mut [f32]) {
     for (out, &row) in out.iter_mut().zip(wanted) {
         *out = dot(query, &column[row as usize * stride..][..query.len()]);
+    }
+}
+
+/// Sum of the products of two slices of one length, in f64: every product is exact, only the additions round.
+#[inline(always)]
+pub(crate) fn dot_wide(a: &[f32], b: &[f32]) -> f64 {
+    let ((a_steps, a_tail), (b_steps, b_tail)) = (a.as_chunks::<WIDE_LANES>(), b.as_chunks::<WIDE_LANES>());
+    let b_steps = &b_steps[..a_steps.len()];
+    let mut lanes = [0.0f64; WIDE_LANES];
+    for step in 0..a_steps.len() {
+        for lane in 0..WIDE_LANES {
+            lanes[lane] += f64::from(a_steps[step][lane]) * f64::from(b_steps[step][lane]);
+        }
+    }
+    for index in 0..a_tail.len() {
+        lanes[index] += f64::from(a_tail[index]) * f64::from(b_tail[index]);
+    }
+    let mut half = WIDE_LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            lanes[lane] += lanes[lane + half];
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
+/// Sum of the products of a row of 8-bit integers with a query of 16-bit ones; the caller keeps it within 32 bits.
+pub(crate) fn int8_dot(query: &[i16], row: &[i8]) -> i32 {
+    query.iter().zip(row).fold(0i32, |sum, (&a, &b)| sum.wrapping_add(i32::from(a) * i32::from(b)))
+}
+
+fn int8_rows(query: &[i16], rows: &[i8], stride: usize, out: &mut [i32]) {
+    for (index, out) in out.iter_mut().enumerate() {
+        *out = int8_dot(query, &rows[index * stride..][..query.len()]);
+    }
+}
+
+fn int8_gather(query: &[i16], column: &[i8], stride: usize, wanted: &[u32], out: &mut [i32]) {
+    for (out, &row) in out.iter_mut().zip(wanted) {
+        *out = int8_dot(query, &column[row as usize * stride..][..query.len()]);
     }
 }

@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
+use crate::codes::{self, BLOCK_ROWS};
 use crate::dispatch::{Kernels, available};
+use crate::quantize::Rotation;
 use crate::scalar;
 
 /// Bits, with every NaN made one: which NaN comes out is not specified.
@@ -31,6 +33,12 @@ fn value() -> impl Strategy<Value = f32> {
 fn pair() -> impl Strategy<Value = (Vec<f32>, Vec<f32>)> {
     (0usize..1100)
         .prop_flat_map(|length| (prop::collection::vec(value(), length), prop::collection::vec(value(), length)))
+}
+
+/// Two vectors of harmless values.
+fn noise(length: usize, seed: u32) -> (Vec<f32>, Vec<f32>) {
+    let noise = |step: u32| (step.wrapping_mul(2_654_435_761) ^ seed).wrapping_mul(0x9E37_79B9) as f32 / 4e9 - 0.5;
+    (0..length as u32).map(|index| (noise(2 * index), noise(2 * index + 1))).unzip()
 }
 
 proptest! {
@@ -75,11 +83,135 @@ proptest! {
         });
     }
 
+    // Catches another order of summation, a lost tail, or a product that was rounded.
+    #[test]
+    fn wide_dots_are_the_specification((a, b) in pair()) {
+        let same = |a: f64, b: f64| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan();
+        let expected = scalar::dot_wide(&a, &b);
+        every(|kernels| assert!(same(kernels.dot_wide(&a, &b), expected), "{kernels:?}"));
+    }
+
+    // Catches a wrong row, a row left out at the end of a group, or a sum that saturates.
+    #[test]
+    fn sums_of_integers_are_exact(
+        steps in 0usize..6,
+        gap in 0usize..40,
+        query in prop::collection::vec(prop_oneof![any::<i16>(), Just(i16::MAX), Just(-i16::MAX)], 192),
+        values in prop::collection::vec(prop_oneof![-127i8..=127, Just(127), Just(-127)], 1..200),
+        count in 0usize..15,
+        wanted in prop::collection::vec(0u32..15, 0..40),
+    ) {
+        let query = &query[..32 * steps];
+        let stride = query.len() + gap;
+        let column: Vec<i8> = values.iter().copied().cycle().take(stride * count).collect();
+        let expected = |row: usize| query.iter().zip(&column[row * stride..]).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum::<i32>();
+        let wanted: Vec<u32> = wanted.into_iter().filter(|&row| (row as usize) < count).collect();
+        every(|kernels| {
+            let mut out = vec![9; count];
+            kernels.int8_rows(query, &column, stride, &mut out);
+            assert!(out.iter().enumerate().all(|(row, &sum)| sum == expected(row)), "{kernels:?}");
+            let mut out = vec![9; wanted.len()];
+            kernels.int8_gather(query, &column, stride, &wanted, &mut out);
+            assert!(wanted.iter().zip(&out).all(|(&row, &sum)| sum == expected(row as usize)), "{kernels:?}");
+        });
+    }
+
+    // Catches a transform whose values depend on how many are computed at a time, and one that changes lengths.
+    #[test]
+    fn rotations_agree_and_keep_products(dimension in 1usize..1100, seed in any::<u32>()) {
+        let (a, b) = noise(dimension, seed);
+        let rotation = Rotation::new(dimension);
+        let rotated = |kernels: &Kernels, values: &[f32]| {
+            let mut values = values.to_vec();
+            kernels.rotate(&rotation, &mut values);
+            values
+        };
+        let scalar = available().last().unwrap();
+        let (a_rotated, b_rotated) = (rotated(scalar, &a), rotated(scalar, &b));
+        every(|kernels| assert_eq!(rotated(kernels, &a), a_rotated, "{kernels:?}"));
+        let (before, after) = (scalar::dot_wide(&a, &b), scalar::dot_wide(&a_rotated, &b_rotated));
+        let lengths = (scalar::dot_wide(&a, &a) * scalar::dot_wide(&b, &b)).sqrt();
+        prop_assert!((before - after).abs() <= 2.1 * rotation.error() * lengths, "{before} became {after}");
+    }
+
+    // Catches codes out of range or beside the nearest step, residuals that are too small, and instruction sets that differ.
+    #[test]
+    fn rounding_agrees_and_reports_what_it_lost(
+        values in prop::collection::vec(-1.0f32..1.0, 0..200),
+        padding in 0usize..70,
+        size in prop::sample::select(vec![1.0f32, 1e-8, 0.0]),
+    ) {
+        let values: Vec<f32> = values.into_iter().map(|value| value * size).collect();
+        let run = |kernels: &Kernels| {
+            let mut codes = vec![9i8; values.len() + padding];
+            let rounded = kernels.round(&values, &mut codes);
+            (rounded, codes)
+        };
+        let (rounded, codes) = run(available().last().unwrap());
+        every(|kernels| assert_eq!(run(kernels), (rounded, codes.clone()), "{kernels:?}"));
+        prop_assert!(codes[values.len()..].iter().all(|&code| code == 0));
+        let (mut residual, mut square, mut sizes) = (0.0, 0.0, 0.0);
+        for (&value, &code) in values.iter().zip(&codes) {
+            let lost = f64::from(value) - f64::from(code) * f64::from(rounded.scale);
+            prop_assert!(rounded.scale == 0.0 || lost.abs() <= f64::from(rounded.scale) * 0.5001, "{value} as {code}");
+            residual += lost * lost;
+            square += f64::from(value) * f64::from(value);
+            sizes += f64::from(value.abs());
+        }
+        let near = |found: f32, true_value: f64| (f64::from(found) - true_value).abs() <= 1e-4 * true_value + 1e-38;
+        // Each value's residual is off by a rounding of the value itself.
+        let off = f64::from(rounded.residual_square).sqrt() - residual.sqrt();
+        prop_assert!(off.abs() <= 2f64.powi(-23) * square.sqrt() + 1e-5 * residual.sqrt(), "{rounded:?} for {residual}");
+        prop_assert!(near(rounded.square, square) && near(rounded.sum_of_sizes, sizes));
+    }
+
+    // Catches a row in a wrong place, sums that overflow, and instruction sets that find other sums of the same levels.
+    #[test]
+    fn estimates_agree_and_are_near_the_signs_product(
+        dimension in prop_oneof![1usize..200, Just(384), Just(1000), Just(codes::DIMENSION_MAX)],
+        blocks in 0usize..3,
+        seed in any::<u32>(),
+        floor in prop::sample::select(vec![f32::NEG_INFINITY, -0.1, 0.0, 0.3, f32::INFINITY]),
+        one_sided in any::<bool>(),
+    ) {
+        let (mut query, _) = noise(dimension, seed);
+        if one_sided {
+            // All signs and all levels at their largest: the sums at their limit.
+            query.fill(1.0);
+        }
+        let block = codes::block_bytes(dimension);
+        let mut stored = vec![0xAA; blocks * block];
+        let mut expected = Vec::new();
+        for row in 0..blocks * BLOCK_ROWS {
+            let (mut rotated, _) = noise(dimension, seed ^ ((row as u32 + 1) * 77));
+            if one_sided {
+                rotated.fill(1.0);
+            }
+            let (factor, offset) = (1.0 + row as f32 / 64.0, row as f32 / 128.0 - 0.5);
+            codes::put(&mut stored[row / 64 * block..][..block], row % 64, &rotated, factor, offset);
+            let signs = rotated.iter().map(|&value| if value.is_sign_negative() { -1.0 } else { 1.0 });
+            let product: f64 = signs.zip(&query).map(|(sign, &value)| sign * f64::from(value)).sum();
+            expected.push(f64::from(factor) * product + f64::from(offset));
+        }
+        let run = |kernels: &Kernels| {
+            let (mut hits, mut estimates) = (vec![7; blocks], vec![9.0f32; blocks * BLOCK_ROWS]);
+            kernels.estimate(&kernels.code_query(&query), &stored, floor, &mut hits, &mut estimates);
+            (hits, estimates)
+        };
+        let (hits, estimates) = run(available().last().unwrap());
+        every(|kernels| assert_eq!(run(kernels), (hits.clone(), estimates.clone()), "{kernels:?}"));
+        for (row, (&estimate, &expected)) in estimates.iter().zip(&expected).enumerate() {
+            prop_assert_eq!(hits[row / 64] >> (row % 64) & 1 == 1, estimate >= floor);
+            // A level is off by half a step or cut where a value is large; factors keep eight bits.
+            let allowed = (0.6 * (dimension as f64).sqrt() + 0.02 * expected.abs()) * 4.0 + 0.01;
+            prop_assert!((f64::from(estimate) - expected).abs() <= allowed, "row {row}: {estimate} for {expected}");
+        }
+    }
+
     // Catches a specification that is not a dot product at all: lanes may lose only rounding.
     #[test]
     fn the_specification_is_close_to_f64(length in 0usize..1100, seed in any::<u32>()) {
-        let noise = |step: u32| (step.wrapping_mul(2_654_435_761) ^ seed).wrapping_mul(0x9E37_79B9) as f32 / 4e9 - 0.5;
-        let (a, b): (Vec<f32>, Vec<f32>) = (0..length as u32).map(|i| (noise(2 * i), noise(2 * i + 1))).unzip();
+        let (a, b) = noise(length, seed);
         let products = a.iter().zip(&b).map(|(&a, &b)| f64::from(a) * f64::from(b));
         let (exact, size) = products.fold((0.0, 0.0), |(sum, size), product| (sum + product, size + product.abs()));
         // Every value passes through at most length / 32 + 1 + 5 additions and one multiplication.

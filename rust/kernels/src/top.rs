@@ -48,6 +48,26 @@ impl<R: Copy + Ord> Top<R> {
         }
     }
 
+    /// How many rows are kept.
+    pub fn k(&self) -> usize {
+        self.k
+    }
+
+    /// As [`Self::floor`], made as high as what was offered so far allows.
+    pub fn settle(&mut self) -> f32 {
+        if self.k > 0 {
+            self.cut();
+        }
+        self.floor()
+    }
+
+    /// The best rows, in no order.
+    pub fn into_unsorted(mut self) -> Vec<Scored<R>> {
+        self.settle();
+        self.candidates.truncate(self.k);
+        self.candidates
+    }
+
     /// A score that a row must reach to have a chance; negative infinity while anything is welcome.
     #[inline]
     pub fn floor(&self) -> f32 {
@@ -56,8 +76,9 @@ impl<R: Copy + Ord> Top<R> {
 
     /// The best rows, best first.
     pub fn into_sorted(mut self) -> Vec<Scored<R>> {
-        self.candidates.sort_unstable_by(Scored::rank);
+        self.settle();
         self.candidates.truncate(self.k);
+        self.candidates.sort_unstable_by(Scored::rank);
         self.candidates
     }
 

@@ -3,21 +3,37 @@
 
 use std::collections::HashMap;
 
+use ragstone_kernels::codes::{BLOCK_ROWS, block_bytes};
+use ragstone_kernels::dispatch::Kernels;
+
+use super::codec::{Codec, Int8Factors, int8_stride};
 use super::stride_of;
+use super::tiers::Run;
 use crate::bitmap::Bitmap;
 
-/// About what a slab occupies once it is full; memory is taken only as rows come.
-const SLAB_BYTES: usize = 4 << 20;
+/// About what the vectors of a slab occupy once it is full; memory is taken only as rows come.
+const SLAB_BYTES: usize = 64 << 20;
+/// Rows from which on codes are made.
+const CODED_ROWS: usize = 4096;
+/// The centre is computed anew, and all codes with it, whenever there are this many times the rows.
+const GROWTH: usize = 4;
 
 /// A cache line, so that rows start at its border.
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C, align(64))]
 struct Line([f32; 16]);
 
+const LINE: usize = size_of::<Line>();
+
 #[derive(Debug)]
 pub(super) struct Heap {
+    dimension: usize,
     stride: usize,
     slab_rows: u32,
+    /// What the rows are coded with, once there are enough.
+    codec: Option<Codec>,
+    /// Rows when its centre was computed.
+    centred_rows: usize,
     slabs: Vec<Slab>,
     /// Id of each row, live or not.
     ids: Vec<i64>,
@@ -25,11 +41,16 @@ pub(super) struct Heap {
     rows: HashMap<i64, u32>,
     /// Rows to use again.
     free: Vec<u32>,
+    /// Where vectors are worked on.
+    work: Vec<f32>,
 }
 
 /// Up to `slab_rows` rows.
 pub(super) struct Slab {
     lines: Vec<Line>,
+    int8: Vec<Line>,
+    blocks: Vec<Line>,
+    factors: Vec<Int8Factors>,
     /// The rows that hold a vector.
     pub(super) live: Bitmap,
 }
@@ -37,6 +58,27 @@ pub(super) struct Slab {
 impl Slab {
     pub(super) fn values(&self) -> &[f32] {
         bytemuck::cast_slice(&self.lines)
+    }
+
+    /// Makes room for the codes of `rows` rows.
+    fn make_room(&mut self, rows: usize, dimension: usize) {
+        self.int8.resize(rows * int8_stride(dimension) / LINE, Line([0.0; 16]));
+        self.blocks.resize(rows.div_ceil(BLOCK_ROWS) * block_bytes(dimension) / LINE, Line([0.0; 16]));
+        self.factors.resize(rows, Int8Factors::default());
+    }
+
+    fn encode(&mut self, row: usize, dimension: usize, codec: &Codec, work: &mut Vec<f32>) {
+        let (block, stride) = (block_bytes(dimension), int8_stride(dimension));
+        let blocks: &mut [u8] = bytemuck::cast_slice_mut(&mut self.blocks);
+        let int8: &mut [i8] = bytemuck::cast_slice_mut(&mut self.int8);
+        let vector = &bytemuck::cast_slice::<Line, f32>(&self.lines)[row * stride_of(dimension)..][..dimension];
+        let block = &mut blocks[row / BLOCK_ROWS * block..][..block];
+        self.factors[row] = codec.encode(vector, block, row % BLOCK_ROWS, &mut int8[row * stride..][..stride], work);
+    }
+
+    fn run(&self) -> Run<'_> {
+        let (int8, blocks) = (bytemuck::cast_slice(&self.int8), bytemuck::cast_slice(&self.blocks));
+        Run { values: self.values(), int8, factors: &self.factors, blocks }
     }
 }
 
@@ -50,7 +92,54 @@ impl Heap {
     pub(super) fn new(dimension: usize) -> Self {
         let stride = stride_of(dimension);
         let slab_rows = (SLAB_BYTES / size_of::<f32>() / stride).next_multiple_of(64) as u32;
-        Self { stride, slab_rows, slabs: Vec::new(), ids: Vec::new(), rows: HashMap::new(), free: Vec::new() }
+        Self {
+            dimension,
+            stride,
+            slab_rows,
+            codec: None,
+            centred_rows: 0,
+            slabs: Vec::new(),
+            ids: Vec::new(),
+            rows: HashMap::new(),
+            free: Vec::new(),
+            work: Vec::new(),
+        }
+    }
+
+    pub(super) fn set_kernels(&mut self, kernels: &'static Kernels) {
+        self.codec = self.codec.take().map(|codec| codec.with_kernels(kernels));
+    }
+
+    /// The rows with their codes, once there are enough: the codec, the runs, and the rows of each run.
+    pub(super) fn coded(&self) -> Option<(&Codec, Vec<Run<'_>>, usize)> {
+        let runs = self.slabs.iter().map(Slab::run).collect();
+        self.codec.as_ref().map(|codec| (codec, runs, self.slab_rows as usize))
+    }
+
+    /// Brings the codes up to date after vectors were put: makes them once there are enough rows, and makes them anew
+    /// around a new centre once there are many more.
+    pub(super) fn settle(&mut self, kernels: &'static Kernels) {
+        if self.rows.len() < CODED_ROWS.max(GROWTH * self.centred_rows) {
+            return;
+        }
+        let live = |row: usize| self.live_row(row as u32).then(|| &self.row(row as u32)[..self.dimension]);
+        self.codec = Codec::of_rows(kernels, self.dimension, self.row_count() as usize, live);
+        self.centred_rows = self.rows.len();
+        let Some(codec) = &self.codec else { return };
+        let mut work = Vec::new();
+        for slab in &mut self.slabs {
+            let rows = slab.lines.len() / (self.stride / 16);
+            slab.make_room(rows, self.dimension);
+            for row in 0..rows {
+                if slab.live.contains(row as u32) {
+                    slab.encode(row, self.dimension, codec, &mut work);
+                }
+            }
+        }
+    }
+
+    fn live_row(&self, row: u32) -> bool {
+        self.slabs[(row / self.slab_rows) as usize].live.contains(row % self.slab_rows)
     }
 
     /// Number of live rows.
@@ -61,6 +150,11 @@ impl Heap {
     /// Number of rows, live or free.
     pub(super) fn row_count(&self) -> u32 {
         self.ids.len() as u32
+    }
+
+    /// Ids of all rows.
+    pub(super) fn ids(&self) -> &[i64] {
+        &self.ids
     }
 
     pub(super) fn row_of(&self, id: i64) -> Option<u32> {
@@ -94,6 +188,11 @@ impl Heap {
         for (to, value) in values[(row % self.slab_rows) as usize * self.stride..].iter_mut().zip(vector) {
             *to = value;
         }
+        if let Some(codec) = &self.codec {
+            let row = (row % self.slab_rows) as usize;
+            slab.make_room(slab.factors.len().max(row + 1), self.dimension);
+            slab.encode(row, self.dimension, codec, &mut self.work);
+        }
         slab.live.insert(row % self.slab_rows);
         self.ids[row as usize] = id;
         self.rows.insert(id, row);
@@ -112,7 +211,8 @@ impl Heap {
         let lines = self.stride / 16;
         if row.is_multiple_of(self.slab_rows) {
             let lines = Vec::with_capacity(self.slab_rows as usize * lines);
-            self.slabs.push(Slab { lines, live: Bitmap::empty(self.slab_rows) });
+            let live = Bitmap::empty(self.slab_rows);
+            self.slabs.push(Slab { lines, int8: Vec::new(), blocks: Vec::new(), factors: Vec::new(), live });
         }
         self.slabs.last_mut().expect("a slab was just added").lines.extend(std::iter::repeat_n(Line([0.0; 16]), lines));
         self.ids.push(0);

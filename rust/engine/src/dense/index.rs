@@ -10,6 +10,7 @@ use ragstone_kernels::dispatch::Kernels;
 use ragstone_kernels::top::Top;
 
 use super::heap::Heap;
+use super::tiers::{Effort, Exact, Tiers, Wanted};
 use super::{Matrix, Vectors, active_kernels, check_dimension, scaled, scan, stride_of, unit_scale, write_vectors};
 use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};
@@ -53,6 +54,23 @@ impl Saved {
     }
 }
 
+/// Rows that are searched together.
+struct Part<'a> {
+    ids: &'a [i64],
+    wanted: Wanted,
+    rows: Rows<'a>,
+}
+
+enum Rows<'a> {
+    Saved(&'a Vectors),
+    Coded(Tiers<'a>),
+    Plain(scan::Column<'a>),
+}
+
+fn damage_in_memory(row: u32) -> Error {
+    Error::corrupt("memory", 0, format!("row {row} is not a vector of unit length"))
+}
+
 /// Queries to answer next, with the places for their ids and scores.
 type Tile<'a> = (&'a [f32], &'a mut [i64], &'a mut [f32]);
 
@@ -89,6 +107,7 @@ impl DenseIndex {
     #[must_use]
     pub fn with_kernels(mut self, kernels: &'static Kernels) -> Self {
         self.kernels = kernels;
+        self.heap.set_kernels(kernels);
         self.saved = self.saved.map(|saved| Saved { vectors: saved.vectors.with_kernels(kernels), ..saved });
         self
     }
@@ -127,6 +146,7 @@ impl DenseIndex {
             self.heap.put(id, scaled(vector, scale));
             self.largest_id = self.largest_id.max(id);
         }
+        self.heap.settle(self.kernels);
         Ok(ids)
     }
 
@@ -139,13 +159,14 @@ impl DenseIndex {
     ///
     /// Equal scores are ordered by id. Where fewer vectors are found, −1 and negative infinity fill the rest. With
     /// `filter_ids`, only vectors with one of these ids are found; ids that do not exist are passed over. Up to
-    /// `threads` threads share the queries; the result is the same for any number. `exact` is for the day when the
-    /// default becomes approximate: today both are exact.
+    /// `threads` threads share the queries; the result is the same for any number. With `exact` the list is certain, by
+    /// cosines computed in f64; without, it is where few vectors are wanted, and misses less than one in a thousand of
+    /// the best where many are.
     pub fn search(
         &self,
         queries: Matrix<'_>,
         top_k: usize,
-        _exact: bool,
+        exact: bool,
         filter_ids: Option<&[i64]>,
         threads: usize,
         interrupt: &dyn Interrupt,
@@ -166,7 +187,15 @@ impl DenseIndex {
         let tile = count.div_ceil(threads.max(1)).clamp(1, TILE);
         let tiles = padded.chunks(tile * stride).zip(ids.chunks_mut(tile * width)).zip(scores.chunks_mut(tile * width));
         let tiles = tiles.map(|((queries, ids), scores)| (queries, ids, scores));
-        share(tiles, threads.min(count.div_ceil(tile)), |tile| self.answer(tile, width, allowed.as_ref(), interrupt))?;
+        let parts = self.parts(allowed.as_ref());
+        let idle = threads / count.max(1);
+        let effort = Effort { threads: idle.max(1), interrupt };
+        share(tiles, threads.min(count.div_ceil(tile)), |tile| {
+            if exact {
+                return self.answer_exactly(tile, width, &parts, interrupt);
+            }
+            self.answer(tile, width, &parts, effort)
+        })?;
         Ok((ids, scores))
     }
 
@@ -190,39 +219,86 @@ impl DenseIndex {
             _ => Some(&self.heap.row(row - first_heap_row)[..self.dimension]),
         };
         let mut writer = FrameWriter::create(storage, name, Kind::DenseIndex)?;
-        write_vectors(&mut writer, self.dimension, rows.iter().map(|&(_, row)| vector(row)))?;
+        write_vectors(&mut writer, self.dimension, rows.len(), |number| vector(rows[number].1))?;
         let ids: Vec<i64> = rows.iter().map(|&(id, _)| id).collect();
         writer.section(SECTION_IDS, &ids)?;
         writer.section(SECTION_HEAD, &[self.largest_id])?;
         writer.finish()
     }
 
-    fn answer(&self, tile: Tile<'_>, width: usize, allowed: Option<&Bitmap>, interrupt: &dyn Interrupt) -> Result<()> {
-        let (queries, ids, scores) = tile;
-        let stride = stride_of(self.dimension);
-        let mut tops = vec![Top::new(width.min(self.len())); queries.len() / stride];
-        let wanted = |live: &Bitmap, first: u32, word: usize| {
-            let live = live.words()[word];
-            allowed.map_or(live, |allowed| live & allowed.word_at(u64::from(first) + word as u64 * 64))
+    /// The parts of the index with the rows of each that may be found.
+    fn parts(&self, allowed: Option<&Bitmap>) -> Vec<Part<'_>> {
+        let wanted = |live: &Bitmap, first: u32| {
+            let word = |(index, &live): (usize, &u64)| {
+                allowed.map_or(live, |allowed| live & allowed.word_at(u64::from(first) + index as u64 * 64))
+            };
+            live.words().iter().enumerate().map(word).collect::<Vec<_>>()
         };
+        let mut parts = Vec::new();
         if let Some(Saved { vectors, ids, live }) = &self.saved {
-            let ids: &[i64] = ids;
-            vectors.scan(|word| wanted(live, 0, word), &|row| ids[row as usize], queries, &mut tops, interrupt)?;
+            parts.push(Part { ids, wanted: Wanted::new(wanted(live, 0)), rows: Rows::Saved(vectors) });
         }
-        for (slab, first, ids) in self.heap.slabs() {
+        let first = self.first_heap_row();
+        if let Some((codec, runs, run_rows)) = self.heap.coded() {
+            let (kernels, dimension, damage) = (self.kernels, self.dimension, &damage_in_memory);
+            let words = self.heap.slabs().flat_map(|(slab, row, _)| wanted(&slab.live, first + row)).collect();
+            let tiers = Tiers { kernels, codec, dimension, runs, run_rows, damage };
+            parts.push(Part { ids: self.heap.ids(), wanted: Wanted::new(words), rows: Rows::Coded(tiers) });
+            return parts;
+        }
+        for (slab, row, ids) in self.heap.slabs() {
             let column = scan::Column {
                 kernels: self.kernels,
                 values: slab.values(),
-                stride,
-                name: &|row| ids[row as usize],
-                damage: &|row| Error::corrupt("memory", 0, format!("row {row} is not a vector of unit length")),
+                stride: stride_of(self.dimension),
+                damage: &damage_in_memory,
             };
-            let first = self.first_heap_row() + first;
-            column.scan(|word| wanted(&slab.live, first, word), queries, &mut tops, interrupt)?;
+            let wanted = Wanted::new(wanted(&slab.live, first + row));
+            parts.push(Part { ids, wanted, rows: Rows::Plain(column) });
+        }
+        parts
+    }
+
+    fn answer(&self, tile: Tile<'_>, width: usize, parts: &[Part<'_>], effort: Effort<'_>) -> Result<()> {
+        let (queries, ids, scores) = tile;
+        let mut tops = vec![Top::new(width.min(self.len())); queries.len() / stride_of(self.dimension)];
+        for Part { ids, wanted, rows } in parts {
+            let name = |row: u32| ids[row as usize];
+            match rows {
+                Rows::Saved(vectors) => vectors.search_wanted(wanted, queries, &name, &mut tops, effort)?,
+                Rows::Coded(tiers) => tiers.search(wanted, queries, &name, &mut tops, effort)?,
+                Rows::Plain(column) => column.scan(wanted, queries, &name, &mut tops, effort.interrupt)?,
+            }
         }
         for ((top, ids), scores) in tops.into_iter().zip(ids.chunks_mut(width)).zip(scores.chunks_mut(width)) {
             for ((best, id), score) in top.into_sorted().into_iter().zip(ids).zip(scores) {
                 (*id, *score) = (best.row, best.score);
+            }
+        }
+        Ok(())
+    }
+
+    fn answer_exactly(
+        &self,
+        tile: Tile<'_>,
+        width: usize,
+        parts: &[Part<'_>],
+        interrupt: &dyn Interrupt,
+    ) -> Result<()> {
+        let (queries, ids, scores) = tile;
+        let queries = queries.chunks_exact(stride_of(self.dimension));
+        for ((query, ids), scores) in queries.zip(ids.chunks_mut(width)).zip(scores.chunks_mut(width)) {
+            let mut top: Top<Exact<i64>> = Top::new(width.min(self.len()));
+            for Part { ids, wanted, rows } in parts {
+                let name = |row: u32| ids[row as usize];
+                match rows {
+                    Rows::Saved(vectors) => vectors.search_wanted_exact(wanted, query, &name, &mut top, interrupt)?,
+                    Rows::Coded(tiers) => tiers.search_exact(wanted, query, &name, &mut top, interrupt)?,
+                    Rows::Plain(column) => column.scan_exact(wanted, query, &name, &mut top, interrupt)?,
+                }
+            }
+            for ((best, id), score) in top.into_sorted().into_iter().zip(ids).zip(scores) {
+                (*id, *score) = (best.row.1, best.score);
             }
         }
         Ok(())

@@ -4,15 +4,19 @@
 //! people who bring vectors with ids of their own. A score is the cosine: the dot product of two unit vectors, in the
 //! one order of summation that all instruction sets share, so scores are equal to the bit everywhere.
 
+mod codec;
 mod heap;
 pub mod index;
 mod scan;
+mod sieve;
+mod tiers;
 pub mod vectors;
 pub mod writer;
 
 use ragstone_kernels::dispatch::{self, Kernels};
 
 pub use index::DenseIndex;
+pub use tiers::{Exact, exact_score};
 pub use vectors::Vectors;
 pub use writer::write_vectors;
 

@@ -4,6 +4,7 @@ use ragstone_kernels::dispatch::Kernels;
 use ragstone_kernels::top::Top;
 
 use super::is_cosine;
+use super::tiers::{Exact, Wanted, exact_rank};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 
@@ -15,27 +16,25 @@ const BLOCK_BYTES: usize = 256 * 1024;
 /// to 1.1 times as much a row as scoring all (`rust/kernels/benches/dense_scan.rs`), so skipping pays almost at once.
 const WHOLE_PERCENT: usize = 90;
 
-/// A column of unit vectors and how to name and report its rows.
-pub(super) struct Column<'a, R> {
+/// A column of unit vectors without codes, and how to report its rows.
+pub(super) struct Column<'a> {
     pub(super) kernels: &'static Kernels,
     /// Rows of `stride` values, zero from the dimension on.
     pub(super) values: &'a [f32],
     pub(super) stride: usize,
-    /// What a row is called in the result.
-    pub(super) name: &'a dyn Fn(u32) -> R,
     /// Says that a row does not hold a unit vector.
-    pub(super) damage: &'a dyn Fn(u32) -> Error,
+    pub(super) damage: &'a (dyn Fn(u32) -> Error + Sync),
 }
 
-impl<R: Copy + Ord> Column<'_, R> {
-    /// Offers every wanted row to the selection of every query.
+impl Column<'_> {
+    /// Offers every wanted row to the selection of every query, called what `name` says.
     ///
-    /// `wanted(i)` has the bits of rows `64 * i..64 * i + 64`; bits beyond the last row must be zero. `queries` are unit
-    /// vectors padded to the stride, one for each of `tops`.
-    pub(super) fn scan(
+    /// `queries` are unit vectors padded to the stride, one for each of `tops`.
+    pub(super) fn scan<R: Copy + Ord>(
         &self,
-        wanted: impl Fn(usize) -> u64,
+        wanted: &Wanted,
         queries: &[f32],
+        name: &dyn Fn(u32) -> R,
         tops: &mut [Top<R>],
         interrupt: &dyn Interrupt,
     ) -> Result<()> {
@@ -53,12 +52,12 @@ impl<R: Copy + Ord> Column<'_, R> {
             let count = rows_per_block.min(rows - first);
             block_rows.clear();
             for word in first / 64..(first + count).div_ceil(64) {
-                push_rows(wanted(word), word as u32 * 64, &mut block_rows);
+                push_rows(wanted.words()[word], word as u32 * 64, &mut block_rows);
             }
             if block_rows.len() * 100 < count * WHOLE_PERCENT {
                 scattered.append(&mut block_rows);
                 if scattered.len() >= rows_per_block {
-                    self.score_scattered(&scattered, queries, tops, &mut scores)?;
+                    self.score_scattered(&scattered, queries, name, tops, &mut scores)?;
                     scattered.clear();
                     interrupt.check()?;
                 }
@@ -68,25 +67,59 @@ impl<R: Copy + Ord> Column<'_, R> {
             let values = &self.values[first * self.stride..][..count * self.stride];
             for (query, top) in queries.chunks_exact(self.stride).zip(&mut *tops) {
                 self.kernels.dot_rows(query, values, self.stride, &mut scores[..count]);
-                self.offer(block_rows.iter().map(|&row| (row, scores[row as usize - first])), top)?;
+                self.offer(block_rows.iter().map(|&row| (row, scores[row as usize - first])), name, top)?;
             }
         }
-        self.score_scattered(&scattered, queries, tops, &mut scores)
+        self.score_scattered(&scattered, queries, name, tops, &mut scores)
     }
 
-    fn score_scattered(&self, rows: &[u32], queries: &[f32], tops: &mut [Top<R>], scores: &mut [f32]) -> Result<()> {
+    /// As [`Self::scan`] for one query, by cosines computed in f64.
+    pub(super) fn scan_exact<R: Copy + Ord>(
+        &self,
+        wanted: &Wanted,
+        query: &[f32],
+        name: &dyn Fn(u32) -> R,
+        top: &mut Top<Exact<R>>,
+        interrupt: &dyn Interrupt,
+    ) -> Result<()> {
+        for (index, row) in wanted.rows().enumerate() {
+            if index.is_multiple_of(1024) {
+                interrupt.check()?;
+            }
+            let score = self.kernels.dot_wide(query, &self.values[row as usize * self.stride..][..self.stride]);
+            if !is_cosine(score as f32) {
+                return Err((self.damage)(row));
+            }
+            top.push(score as f32, exact_rank(score, name(row)));
+        }
+        Ok(())
+    }
+
+    fn score_scattered<R: Copy + Ord>(
+        &self,
+        rows: &[u32],
+        queries: &[f32],
+        name: &dyn Fn(u32) -> R,
+        tops: &mut [Top<R>],
+        scores: &mut [f32],
+    ) -> Result<()> {
         for rows in rows.chunks(scores.len()) {
             let scores = &mut scores[..rows.len()];
             for (query, top) in queries.chunks_exact(self.stride).zip(&mut *tops) {
                 self.kernels.dot_gather(query, self.values, self.stride, rows, scores);
-                self.offer(rows.iter().copied().zip(scores.iter().copied()), top)?;
+                self.offer(rows.iter().copied().zip(scores.iter().copied()), name, top)?;
             }
         }
         Ok(())
     }
 
     #[inline]
-    fn offer(&self, candidates: impl Iterator<Item = (u32, f32)>, top: &mut Top<R>) -> Result<()> {
+    fn offer<R: Copy + Ord>(
+        &self,
+        candidates: impl Iterator<Item = (u32, f32)>,
+        name: &dyn Fn(u32) -> R,
+        top: &mut Top<R>,
+    ) -> Result<()> {
         for (row, score) in candidates {
             if score < top.floor() {
                 continue;
@@ -94,14 +127,14 @@ impl<R: Copy + Ord> Column<'_, R> {
             if !is_cosine(score) {
                 return Err((self.damage)(row));
             }
-            top.push(score, (self.name)(row));
+            top.push(score, name(row));
         }
         Ok(())
     }
 }
 
 /// Appends the rows whose bits are set.
-fn push_rows(mut word: u64, first: u32, rows: &mut Vec<u32>) {
+pub(super) fn push_rows(mut word: u64, first: u32, rows: &mut Vec<u32>) {
     if word == u64::MAX {
         rows.extend(first..first + 64);
         return;

@@ -32,7 +32,7 @@ fn random_unit(dimension: usize, state: &mut u64) -> Vec<f32> {
 fn store(vectors: &[Option<Vec<f32>>], dimension: usize) -> Arc<Frame> {
     let storage = Memory::default();
     let mut writer = FrameWriter::create(&storage, "v", Kind::Vectors).unwrap();
-    write_vectors(&mut writer, dimension, vectors.iter().map(Option::as_deref)).unwrap();
+    write_vectors(&mut writer, dimension, vectors.len(), |row| vectors[row].as_deref()).unwrap();
     let entry = writer.finish().unwrap();
     Frame::open_entry(&storage, &entry, Kind::Vectors, Verify::Full).unwrap()
 }
@@ -289,12 +289,12 @@ fn the_writer_takes_only_unit_vectors_of_one_dimension() {
     let storage = Memory::default();
     let mut writer = FrameWriter::create(&storage, "v", Kind::Vectors).unwrap();
     let long: [Option<&[f32]>; 2] = [Some(&[1.0, 0.0]), Some(&[1.0, 1.0])];
-    let message = refused(&write_vectors(&mut writer, 2, long.into_iter()).unwrap_err());
+    let message = refused(&write_vectors(&mut writer, 2, 2, |row| long[row]).unwrap_err());
     assert_eq!(message, "the vector of row 1 has squared length 2 where 1 belongs: normalise it first");
     let mut writer = FrameWriter::create(&storage, "w", Kind::Vectors).unwrap();
     let short: [Option<&[f32]>; 1] = [Some(&[1.0])];
     assert!(matches!(
-        write_vectors(&mut writer, 2, short.into_iter()),
+        write_vectors(&mut writer, 2, 1, |row| short[row]),
         Err(Error::DimensionMismatch { expected: 2, got: 1 })
     ));
 }
@@ -314,8 +314,8 @@ fn damage_in_unchecked_values_is_reported_where_it_would_show() {
     let storage = Memory::default();
     let mut writer = FrameWriter::create(&storage, "v", Kind::Vectors).unwrap();
     let state = &mut 5;
-    let vectors: Vec<Vec<f32>> = (0..3000).map(|_| random_unit(16, state)).collect();
-    write_vectors(&mut writer, 16, vectors.iter().map(|vector| Some(vector.as_slice()))).unwrap();
+    let vectors_before: Vec<Vec<f32>> = (0..3000).map(|_| random_unit(16, state)).collect();
+    write_vectors(&mut writer, 16, 3000, |row| Some(vectors_before[row].as_slice())).unwrap();
     writer.finish().unwrap();
     let mut bytes = storage.read("v").unwrap().to_vec();
     // The values follow the header of 64 bytes; rows have 64 bytes each; the structure is blocks of checksums away.
@@ -326,7 +326,8 @@ fn damage_in_unchecked_values_is_reported_where_it_would_show() {
     let vectors = |verify| Vectors::open(&Frame::open(&storage, "damaged", Kind::Vectors, verify)?);
     assert!(matches!(vectors(Verify::Full), Err(Error::Corrupt { .. })));
     let vectors = vectors(Verify::Structure).unwrap();
-    let query = unit(&[1.0; 16], "query").unwrap();
+    // Codes lead to the row; its values are what an answer is made of.
+    let query = vectors_before[100].clone();
     let search = |allowed: Option<&Bitmap>| vectors.search(&query, 0, allowed, &mut Top::new(3), &Never);
     let message = search(None).unwrap_err().to_string();
     assert!(message.contains("row 100 is not a vector of unit length"), "{message}");

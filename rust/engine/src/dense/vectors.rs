@@ -7,15 +7,21 @@
 //! | `vec.head` | four u32: dimension, values in a stored row, rows, rows that have a vector |
 //! | `vec.present` | one u64 for every 64 rows, least significant bit first: which rows have a vector |
 //! | `vec.f32` | the rows as f32: unit vectors, zero from the dimension to the next multiple of 16; zero where absent |
+//! | `vec.center` | the mean vector that codes are relative to, f32 |
+//! | `vec.bits` | blocks of 64 rows: a bit for each dimension, a factor and an offset for each row |
+//! | `vec.int8` | the rows as i8, padded with zeros to a multiple of 64 |
+//! | `vec.int8.factors` | two f32 for each row: the value of one step, and the length of what rounding took away |
 //!
-//! The names `vec.int8`, `vec.int8.factors`, `vec.bits` and `vec.bits.factors` are kept for shorter codes of the same
-//! rows. A reader ignores sections that it does not know.
+//! The last four are codes of the first: all or none of them are there. A reader ignores sections that it does not know.
 
 use std::sync::Arc;
 
+use ragstone_kernels::codes::{BLOCK_ROWS, block_bytes};
 use ragstone_kernels::dispatch::Kernels;
 use ragstone_kernels::top::Top;
 
+use super::codec::{Codec, Int8Factors, int8_stride};
+use super::tiers::{Effort, Exact, Run, Tiers, Wanted};
 use super::{DIMENSION_MAX, active_kernels, check_unit, is_cosine, scan, stride_of};
 use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};
@@ -25,6 +31,10 @@ use crate::storage::frame::{Column, Frame};
 pub(super) const SECTION_HEAD: &str = "vec.head";
 pub(super) const SECTION_PRESENT: &str = "vec.present";
 pub(super) const SECTION_VALUES: &str = "vec.f32";
+pub(super) const SECTION_CENTER: &str = "vec.center";
+pub(super) const SECTION_BITS: &str = "vec.bits";
+pub(super) const SECTION_INT8: &str = "vec.int8";
+pub(super) const SECTION_FACTORS: &str = "vec.int8.factors";
 
 /// Content of `vec.head`.
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
@@ -44,6 +54,44 @@ pub struct Vectors {
     dimension: usize,
     stride: usize,
     kernels: &'static Kernels,
+    codes: Option<Codes>,
+}
+
+/// The codes of the rows.
+#[derive(Clone, Debug)]
+struct Codes {
+    codec: Codec,
+    int8: Column<i8>,
+    factors: Column<Int8Factors>,
+    blocks: Column<u8>,
+}
+
+impl Codes {
+    fn open(frame: &Arc<Frame>, kernels: &'static Kernels, dimension: usize, rows: usize) -> Result<Option<Self>> {
+        if !frame.has(SECTION_BITS) {
+            return Ok(None);
+        }
+        let center = frame.column_of::<f32>(SECTION_CENTER, dimension)?.to_vec();
+        // A mean of unit vectors; anything else makes estimates that exclude everything.
+        let square = kernels.dot(&center, &center);
+        let codec = Codec::new(kernels, center).filter(|_| square <= 1.01);
+        let Some(codec) = codec else {
+            let message = format!("the centre has squared length {square} in {dimension} dimensions");
+            return Err(frame.corrupt_section(SECTION_CENTER, &message));
+        };
+        let (int8, factors) = (frame.column(SECTION_INT8)?, frame.column(SECTION_FACTORS)?);
+        let blocks = frame.column(SECTION_BITS)?;
+        let check = |section, found: usize, expected: Option<usize>| {
+            if Some(found) == expected {
+                return Ok(());
+            }
+            Err(frame.corrupt_section(section, &format!("{found} values for {rows} rows of {dimension} dimensions")))
+        };
+        check(SECTION_INT8, int8.len(), rows.checked_mul(int8_stride(dimension)))?;
+        check(SECTION_FACTORS, factors.len(), Some(rows))?;
+        check(SECTION_BITS, blocks.len(), rows.div_ceil(BLOCK_ROWS).checked_mul(block_bytes(dimension)))?;
+        Ok(Some(Self { codec, int8, factors, blocks }))
+    }
 }
 
 impl Vectors {
@@ -64,13 +112,16 @@ impl Vectors {
             let count = values.len();
             return Err(corrupt(SECTION_VALUES, format!("{count} values for {rows} rows of {stride}")));
         }
-        Ok(Self { values, present, dimension, stride, kernels: active_kernels()? })
+        let kernels = active_kernels()?;
+        let codes = Codes::open(frame, kernels, dimension, rows as usize)?;
+        Ok(Self { values, present, dimension, stride, kernels, codes })
     }
 
     /// The same vectors, searched with another instruction set: for tests and measurements.
     #[must_use]
     pub fn with_kernels(self, kernels: &'static Kernels) -> Self {
-        Self { kernels, ..self }
+        let codes = self.codes.map(|codes| Codes { codec: codes.codec.with_kernels(kernels), ..codes });
+        Self { kernels, codes, ..self }
     }
 
     /// Values in a vector.
@@ -93,10 +144,11 @@ impl Vectors {
         self.present.contains(row).then(|| &self.values[row as usize * self.stride..][..self.dimension])
     }
 
-    /// Offers to `top` every row that has a vector and is allowed, with its cosine to `query`, a unit vector.
+    /// Offers to `top` the rows that have a vector, are allowed, and can be among its best, with their cosines to
+    /// `query`, a unit vector.
     ///
-    /// Row `i` of this file is called `first_row + i`, in `allowed` as well as in `top`. Only allowed rows are read when
-    /// few are.
+    /// Row `i` of this file is called `first_row + i`, in `allowed` as well as in `top`. The result is that of comparing
+    /// all rows where few are wanted, and where many are it misses less than one in a thousand of the best.
     pub fn search(
         &self,
         query: &[f32],
@@ -105,16 +157,33 @@ impl Vectors {
         top: &mut Top,
         interrupt: &dyn Interrupt,
     ) -> Result<()> {
-        let query = self.padded(query)?;
+        let (query, wanted) = (self.padded(query)?, self.wanted(first_row, allowed)?);
+        let effort = Effort { threads: 1, interrupt };
+        self.search_wanted(&wanted, &query, &|row| first_row + row, std::slice::from_mut(top), effort)
+    }
+
+    /// As [`Self::search`], and exact: the best by cosines computed in f64, whatever the number of rows.
+    pub fn search_exact(
+        &self,
+        query: &[f32],
+        first_row: u32,
+        allowed: Option<&Bitmap>,
+        top: &mut Top<Exact<u32>>,
+        interrupt: &dyn Interrupt,
+    ) -> Result<()> {
+        let (query, wanted) = (self.padded(query)?, self.wanted(first_row, allowed)?);
+        self.search_wanted_exact(&wanted, &query, &|row| first_row + row, top, interrupt)
+    }
+
+    fn wanted(&self, first_row: u32, allowed: Option<&Bitmap>) -> Result<Wanted> {
         if first_row.checked_add(self.rows()).is_none() {
             let (rows, max) = (self.rows(), u32::MAX);
             return Err(Error::invalid(format!("{rows} rows from row {first_row} on are more than {max}")));
         }
-        let wanted = |word: usize| {
-            let present = self.present.words()[word];
-            allowed.map_or(present, |allowed| present & allowed.word_at(u64::from(first_row) + word as u64 * 64))
+        let word = |(index, &present): (usize, &u64)| {
+            allowed.map_or(present, |allowed| present & allowed.word_at(u64::from(first_row) + index as u64 * 64))
         };
-        self.scan(wanted, &|row| first_row + row, &query, std::slice::from_mut(top), interrupt)
+        Ok(Wanted::new(self.present.words().iter().enumerate().map(word).collect()))
     }
 
     /// Cosines of some rows with `query`, a unit vector; `None` for a row that has no vector or does not exist.
@@ -130,19 +199,53 @@ impl Vectors {
         Ok(rows.iter().map(|&row| if self.present.contains(row) { scores.next() } else { None }).collect())
     }
 
-    /// [`scan::Column::scan`] over these vectors.
-    pub(super) fn scan<R: Copy + Ord>(
+    /// As [`Self::search`], for padded queries, with rows called what `name` says.
+    pub(super) fn search_wanted<R: Copy + Ord>(
         &self,
-        wanted: impl Fn(usize) -> u64,
-        name: &dyn Fn(u32) -> R,
+        wanted: &Wanted,
         queries: &[f32],
+        name: &dyn Fn(u32) -> R,
         tops: &mut [Top<R>],
+        effort: Effort<'_>,
+    ) -> Result<()> {
+        let damage = |row| self.damage(row);
+        match self.tiers(&damage) {
+            Some(tiers) => tiers.search(wanted, queries, name, tops, effort),
+            None => self.column(&damage).scan(wanted, queries, name, tops, effort.interrupt),
+        }
+    }
+
+    /// As [`Self::search_exact`], for a padded query, with rows called what `name` says.
+    pub(super) fn search_wanted_exact<R: Copy + Ord>(
+        &self,
+        wanted: &Wanted,
+        query: &[f32],
+        name: &dyn Fn(u32) -> R,
+        top: &mut Top<Exact<R>>,
         interrupt: &dyn Interrupt,
     ) -> Result<()> {
         let damage = |row| self.damage(row);
-        let column =
-            scan::Column { kernels: self.kernels, values: &self.values, stride: self.stride, name, damage: &damage };
-        column.scan(wanted, queries, tops, interrupt)
+        match self.tiers(&damage) {
+            Some(tiers) => tiers.search_exact(wanted, query, name, top, interrupt),
+            None => self.column(&damage).scan_exact(wanted, query, name, top, interrupt),
+        }
+    }
+
+    fn tiers<'a>(&'a self, damage: &'a (dyn Fn(u32) -> Error + Sync)) -> Option<Tiers<'a>> {
+        let codes = self.codes.as_ref()?;
+        let run = Run { values: &self.values, int8: &codes.int8, factors: &codes.factors, blocks: &codes.blocks };
+        Some(Tiers {
+            kernels: self.kernels,
+            codec: &codes.codec,
+            dimension: self.dimension,
+            runs: vec![run],
+            run_rows: (self.rows() as usize).next_multiple_of(64).max(64),
+            damage,
+        })
+    }
+
+    fn column<'a>(&'a self, damage: &'a (dyn Fn(u32) -> Error + Sync)) -> scan::Column<'a> {
+        scan::Column { kernels: self.kernels, values: &self.values, stride: self.stride, damage }
     }
 
     fn damage(&self, row: u32) -> Error {

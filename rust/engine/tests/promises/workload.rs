@@ -227,8 +227,15 @@ pub(crate) fn documents(snapshot: &Snapshot) -> Result<BTreeMap<String, Read>> {
 pub(crate) fn hits(snapshot: &Snapshot, mode: Mode, text: &str) -> Result<Vec<(String, u32)>> {
     let vector = vector(text);
     let principals = ["staff".to_owned()];
-    let query =
-        Query { text: Some(text), vector: Some(&vector), mode, top_k: 20, filter: None, principals: &principals };
+    let query = Query {
+        text: Some(text),
+        vector: Some(&vector),
+        mode,
+        exact: false,
+        top_k: 20,
+        filter: None,
+        principals: &principals,
+    };
     let outcome = snapshot.search_to_end(&query)?;
     outcome.found.iter().map(|hit| Ok((snapshot.chunk(hit).chunk_id()?, hit.score.to_bits()))).collect()
 }

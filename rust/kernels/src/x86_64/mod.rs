@@ -2,3 +2,12 @@
 
 pub(crate) mod avx2;
 pub(crate) mod avx512;
+
+use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+
+/// Asks for the line of memory where a slice begins.
+#[inline(always)]
+fn prefetch<T>(line: &[T]) {
+    // SAFETY: a hint: it reads nothing and cannot fault, whatever the address.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
+}

@@ -1,0 +1,393 @@
+//! The planner: which codes of the rows answer a query, and in which order.
+//!
+//! Rows come in three tiers, each an order of magnitude larger than the one before: bits, 8-bit integers, f32. Few
+//! wanted rows are compared by their integers, whose bounds lose nothing, and those that can be among the best by their
+//! f32: exact. Many wanted rows are first estimated by their bits, and compared as far as estimates can be trusted: a
+//! row within [`TRUST`] standard deviations of the worst hit is compared too. `exact` leaves the bits out.
+
+use std::cmp::Reverse;
+
+use ragstone_kernels::codes::{BLOCK_ROWS, block_bytes};
+use ragstone_kernels::dispatch::Kernels;
+use ragstone_kernels::top::{Scored, Top};
+
+use super::codec::{Codec, CodedQuery, Int8Factors, int8_stride};
+use super::sieve::Sieve;
+use super::{is_cosine, scan, stride_of};
+use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
+
+/// Fewer wanted rows than this are compared by their f32 at once.
+const PLAIN_ROWS: usize = 256;
+/// Up to this many wanted rows are compared by their integers: preparing estimates would take longer.
+const INTEGER_ROWS: usize = 4096;
+/// The same for one of this many rows: estimating a row costs so much less than fetching its integers.
+const INTEGER_SHARE: usize = 10;
+/// Candidates that estimates select at first, for each hit and on top.
+const CANDIDATES: (usize, usize) = (16, 96);
+/// Standard deviations by which an estimate may be wrong before a hit is lost.
+const TRUST: f64 = 2.6;
+/// How much wider the next try is when estimates were too close together.
+const WIDER: usize = 8;
+/// Blocks estimated by one call: they stay in the second-level cache while several queries pass over them.
+const RUN_BLOCKS: usize = 16;
+/// Runs between two looks at the interrupt: well below a millisecond.
+const RUNS_PER_CHECK: usize = 64;
+/// Rows compared by their integers between two looks at the interrupt.
+const BATCH: usize = 1024;
+/// Rows from which on one query is worth several threads.
+const ROWS_PER_THREAD: usize = 1 << 17;
+
+/// A score and a row whose ties in f32 are broken by the score in f64.
+pub type Exact<R> = (Reverse<u64>, R);
+
+/// The bits of a score in f64 as an integer that ascends with it.
+pub(super) fn exact_rank<R>(score: f64, row: R) -> Exact<R> {
+    let bits = score.to_bits();
+    (Reverse(if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }), row)
+}
+
+/// The score in f64 again.
+pub fn exact_score<R>(exact: &Exact<R>) -> f64 {
+    let bits = exact.0.0;
+    f64::from_bits(if bits >> 63 == 1 { bits & !(1 << 63) } else { !bits })
+}
+
+/// Rows one after another, in every tier.
+#[derive(Clone, Copy)]
+pub(super) struct Run<'a> {
+    pub(super) values: &'a [f32],
+    pub(super) int8: &'a [i8],
+    pub(super) factors: &'a [Int8Factors],
+    pub(super) blocks: &'a [u8],
+}
+
+/// Runs of rows with their codes.
+pub(super) struct Tiers<'a> {
+    pub(super) kernels: &'static Kernels,
+    pub(super) codec: &'a Codec,
+    pub(super) dimension: usize,
+    /// All but the last have `run_rows` rows, a multiple of 64.
+    pub(super) runs: Vec<Run<'a>>,
+    pub(super) run_rows: usize,
+    /// Says that a row does not hold a unit vector, or no code of it.
+    pub(super) damage: &'a (dyn Fn(u32) -> Error + Sync),
+}
+
+/// How a query is answered.
+#[derive(Clone, Copy)]
+pub(super) struct Effort<'a> {
+    /// Threads that may share one query.
+    pub(super) threads: usize,
+    /// Asked whether to go on.
+    pub(super) interrupt: &'a dyn Interrupt,
+}
+
+/// The rows that may be found, and how many they are.
+pub(super) struct Wanted {
+    words: Vec<u64>,
+    count: usize,
+}
+
+impl Wanted {
+    /// `words` has a bit for every row.
+    pub(super) fn new(words: Vec<u64>) -> Self {
+        let count = words.iter().map(|word| word.count_ones() as usize).sum();
+        Self { words, count }
+    }
+
+    /// Bits of 64 rows each.
+    pub(super) fn words(&self) -> &[u64] {
+        &self.words
+    }
+
+    /// The rows, ascending.
+    pub(super) fn rows(&self) -> impl Iterator<Item = u32> {
+        self.words.iter().enumerate().flat_map(|(index, &word)| {
+            let mut left = word;
+            std::iter::from_fn(move || {
+                let row = (left != 0).then(|| index as u32 * 64 + left.trailing_zeros());
+                left &= left.wrapping_sub(1);
+                row
+            })
+        })
+    }
+}
+
+impl Tiers<'_> {
+    /// Offers to each query's selection the wanted rows that can be among its best, with their cosines.
+    ///
+    /// `queries` are unit vectors padded to the stride of rows.
+    pub(super) fn search<R: Copy + Ord>(
+        &self,
+        wanted: &Wanted,
+        queries: &[f32],
+        name: &dyn Fn(u32) -> R,
+        tops: &mut [Top<R>],
+        effort: Effort<'_>,
+    ) -> Result<()> {
+        let stride = stride_of(self.dimension);
+        let k = tops.first().map_or(0, Top::k);
+        let mut pairs = queries.chunks_exact(stride).zip(tops);
+        if wanted.count <= PLAIN_ROWS.max(k) {
+            let rows: Vec<u32> = wanted.rows().collect();
+            return pairs.try_for_each(|(query, top)| self.offer(&rows, query, name, top));
+        }
+        let coded: Vec<CodedQuery> =
+            queries.chunks_exact(stride).map(|query| self.codec.query(&query[..self.dimension])).collect();
+        let few = wanted.count <= INTEGER_ROWS.max(self.rows() / INTEGER_SHARE);
+        let mut estimated = if few { Vec::new() } else { self.estimate(wanted, &coded, candidates(k), effort)? };
+        for (index, (query, top)) in pairs.enumerate() {
+            let first = estimated.get_mut(index).map(|top| std::mem::replace(top, Top::new(0)));
+            let rows = self.survivors(wanted, &coded[index], first, k, effort)?;
+            self.offer(&rows, query, name, top)?;
+        }
+        Ok(())
+    }
+
+    /// As [`Self::search`] for one query, exact whatever the number of rows, by cosines in f64.
+    pub(super) fn search_exact<R: Copy + Ord>(
+        &self,
+        wanted: &Wanted,
+        query: &[f32],
+        name: &dyn Fn(u32) -> R,
+        top: &mut Top<Exact<R>>,
+        interrupt: &dyn Interrupt,
+    ) -> Result<()> {
+        let query = &query[..self.dimension];
+        for row in self.compared(wanted, &self.codec.query(query), top.k(), interrupt)? {
+            let (run, row_in_run) = self.place(row);
+            let stored = &run.values[row_in_run * stride_of(self.dimension)..][..self.dimension];
+            let score = self.kernels.dot_wide(query, stored);
+            if !is_cosine(score as f32) {
+                return Err((self.damage)(row));
+            }
+            top.push(score as f32, exact_rank(score, name(row)));
+        }
+        Ok(())
+    }
+
+    fn rows(&self) -> usize {
+        self.runs.iter().map(|run| run.factors.len()).sum()
+    }
+
+    fn place(&self, row: u32) -> (&Run<'_>, usize) {
+        (&self.runs[row as usize / self.run_rows], row as usize % self.run_rows)
+    }
+
+    /// Rows that can be among the best `k`: by estimates as far as they reach, by all integers otherwise.
+    fn survivors(
+        &self,
+        wanted: &Wanted,
+        query: &CodedQuery,
+        mut estimated: Option<Top<u32>>,
+        k: usize,
+        effort: Effort<'_>,
+    ) -> Result<Vec<u32>> {
+        let mut width = candidates(k);
+        while let Some(top) = estimated.take() {
+            if let Some(rows) = self.trusted(query, top, k)? {
+                return Ok(rows);
+            }
+            width *= WIDER;
+            if width < wanted.count / INTEGER_SHARE {
+                estimated = self.estimate(wanted, std::slice::from_ref(query), width, effort)?.pop();
+            }
+        }
+        self.compared(wanted, query, k, effort.interrupt)
+    }
+
+    /// Rows whose best case reaches the worst of the best `k`, by the integers of all wanted rows: none is lost.
+    fn compared(&self, wanted: &Wanted, query: &CodedQuery, k: usize, interrupt: &dyn Interrupt) -> Result<Vec<u32>> {
+        let mut sieve = Sieve::new(k);
+        let mut rows = Vec::with_capacity(BATCH + 64);
+        for (index, &word) in wanted.words.iter().enumerate() {
+            scan::push_rows(word, index as u32 * 64, &mut rows);
+            if rows.len() >= BATCH || (index + 1).is_multiple_of(self.run_rows / 64) {
+                interrupt.check()?;
+                self.compare(&rows, query, &mut sieve)?;
+                rows.clear();
+            }
+        }
+        self.compare(&rows, query, &mut sieve)?;
+        Ok(sieve.into_rows())
+    }
+
+    /// Compares the most promising candidates first; the rest only as far as an estimate can be wrong. `None` if rows
+    /// that are no candidates could be among the best too.
+    fn trusted(&self, query: &CodedQuery, top: Top<u32>, k: usize) -> Result<Option<Vec<u32>>> {
+        let width = top.k();
+        let mut candidates = top.into_unsorted();
+        let complete = candidates.len() < width;
+        let first = (2 * k).max(64).min(candidates.len());
+        if first < candidates.len() {
+            candidates.select_nth_unstable_by(first, Scored::rank);
+        }
+        let (promising, others) = candidates.split_at(first);
+        let mut sieve = Sieve::new(k);
+        self.compare_scattered(promising.iter().map(|one| one.row), query, &mut sieve)?;
+        let reach = (TRUST * query.deviation + query.offset) as f32;
+        let floor = sieve.floor();
+        self.compare_scattered(
+            others.iter().filter(|one| one.score + reach >= floor).map(|one| one.row),
+            query,
+            &mut sieve,
+        )?;
+        let worst = candidates.iter().fold(f32::INFINITY, |worst, one| worst.min(one.score));
+        Ok((complete || worst + reach < sieve.floor()).then(|| sieve.into_rows()))
+    }
+
+    /// The rows with the highest estimates, `width` for each query.
+    fn estimate(
+        &self,
+        wanted: &Wanted,
+        queries: &[CodedQuery],
+        width: usize,
+        effort: Effort<'_>,
+    ) -> Result<Vec<Top<u32>>> {
+        let blocks = wanted.words.len();
+        let threads = if queries.len() == 1 { effort.threads.min(self.rows() / ROWS_PER_THREAD).max(1) } else { 1 };
+        let share = blocks.div_ceil(threads).next_multiple_of(RUN_BLOCKS);
+        let part = |first: usize| -> Result<Vec<Top<u32>>> {
+            let mut tops = vec![Top::new(width); queries.len()];
+            self.estimate_blocks(wanted, first..(first + share).min(blocks), queries, &mut tops, effort.interrupt)?;
+            Ok(tops)
+        };
+        let mut firsts = (0..blocks).step_by(share);
+        let own = firsts.next().unwrap_or(0);
+        std::thread::scope(|scope| {
+            let part = &part;
+            let others: Vec<_> = firsts.map(|first| scope.spawn(move || part(first))).collect();
+            let mut tops = part(own);
+            for other in others {
+                let other = other.join().expect("an estimate does not panic");
+                for (top, other) in tops.iter_mut().flatten().zip(other?) {
+                    for one in other.into_unsorted() {
+                        top.push(one.score, one.row);
+                    }
+                }
+            }
+            tops
+        })
+    }
+
+    fn estimate_blocks(
+        &self,
+        wanted: &Wanted,
+        range: std::ops::Range<usize>,
+        queries: &[CodedQuery],
+        tops: &mut [Top<u32>],
+        interrupt: &dyn Interrupt,
+    ) -> Result<()> {
+        let block = block_bytes(self.dimension);
+        let (mut hits, mut estimates) = ([0; RUN_BLOCKS], [0.0; RUN_BLOCKS * BLOCK_ROWS]);
+        let mut at = range.start;
+        let mut step = 0usize;
+        while at < range.end {
+            if step.is_multiple_of(RUNS_PER_CHECK) {
+                interrupt.check()?;
+            }
+            step += 1;
+            if wanted.words[at] == 0 {
+                at += 1;
+                continue;
+            }
+            let (run, row) = self.place((at * BLOCK_ROWS) as u32);
+            let first = row / BLOCK_ROWS;
+            let stored = run.factors.len().div_ceil(BLOCK_ROWS);
+            let count = RUN_BLOCKS.min(range.end - at).min(stored - first);
+            let blocks = &run.blocks[first * block..][..count * block];
+            let (hits, estimates) = (&mut hits[..count], &mut estimates[..count * BLOCK_ROWS]);
+            for (query, top) in queries.iter().zip(&mut *tops) {
+                self.kernels.estimate(&query.bits, blocks, top.floor(), hits, estimates);
+                for (index, &hits) in hits.iter().enumerate() {
+                    let mut left = hits & wanted.words[at + index];
+                    while left != 0 {
+                        let row = index * BLOCK_ROWS + left.trailing_zeros() as usize;
+                        top.push(estimates[row], (at * BLOCK_ROWS + row) as u32);
+                        left &= left - 1;
+                    }
+                }
+            }
+            at += count;
+        }
+        Ok(())
+    }
+
+    /// Compares rows in any order by their integers.
+    fn compare_scattered(&self, rows: impl Iterator<Item = u32>, query: &CodedQuery, sieve: &mut Sieve) -> Result<()> {
+        let rows: Vec<u32> = rows.collect();
+        self.by_run(rows, |rows| self.compare(rows, query, sieve))
+    }
+
+    /// Compares rows of one run by their integers.
+    fn compare(&self, rows: &[u32], query: &CodedQuery, sieve: &mut Sieve) -> Result<()> {
+        let Some(&first) = rows.first() else { return Ok(()) };
+        let (run, _) = self.place(first);
+        let stride = int8_stride(self.dimension);
+        let base = first as usize / self.run_rows * self.run_rows;
+        let mut sums = [0; BATCH];
+        for rows in rows.chunks(BATCH) {
+            let sums = &mut sums[..rows.len()];
+            let start = rows[0] as usize - base;
+            if rows[rows.len() - 1] as usize - base == start + rows.len() - 1 && rows.is_sorted() {
+                self.kernels.int8_rows(&query.int16, &run.int8[start * stride..][..rows.len() * stride], stride, sums);
+            } else if base == 0 {
+                self.kernels.int8_gather(&query.int16, run.int8, stride, rows, sums);
+            } else {
+                let local: Vec<u32> = rows.iter().map(|&row| row - base as u32).collect();
+                self.kernels.int8_gather(&query.int16, run.int8, stride, &local, sums);
+            }
+            for (&row, &sum) in rows.iter().zip(&*sums) {
+                let (cosine, error) = query.cosine(sum, run.factors[row as usize - base]);
+                if !sieve.offer(row, cosine, error) {
+                    return Err((self.damage)(row));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Offers rows with their cosines.
+    fn offer<R: Copy + Ord>(
+        &self,
+        rows: &[u32],
+        query: &[f32],
+        name: &dyn Fn(u32) -> R,
+        top: &mut Top<R>,
+    ) -> Result<()> {
+        let stride = stride_of(self.dimension);
+        let mut scores = Vec::new();
+        self.by_run(rows.to_vec(), |rows| {
+            let (run, _) = self.place(rows[0]);
+            let base = (rows[0] as usize / self.run_rows * self.run_rows) as u32;
+            let local: Vec<u32> = rows.iter().map(|&row| row - base).collect();
+            scores.resize(rows.len(), 0.0);
+            self.kernels.dot_gather(query, run.values, stride, &local, &mut scores);
+            for (&row, &score) in rows.iter().zip(&scores) {
+                if !is_cosine(score) {
+                    return Err((self.damage)(row));
+                }
+                top.push(score, name(row));
+            }
+            Ok(())
+        })
+    }
+
+    /// Calls `act` with the rows of each run that has any.
+    fn by_run(&self, rows: Vec<u32>, mut act: impl FnMut(&[u32]) -> Result<()>) -> Result<()> {
+        if self.runs.len() == 1 {
+            return if rows.is_empty() { Ok(()) } else { act(&rows) };
+        }
+        let mut parts = vec![Vec::new(); self.runs.len()];
+        for row in rows {
+            parts[row as usize / self.run_rows].push(row);
+        }
+        parts.iter().filter(|part| !part.is_empty()).try_for_each(|part| act(part))
+    }
+}
+
+/// Candidates that estimates select at first for `k` hits.
+fn candidates(k: usize) -> usize {
+    CANDIDATES.0.saturating_mul(k) + CANDIDATES.1
+}
