@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ragstone.chunking import Chunker
@@ -42,13 +42,18 @@ def test_sections_are_sorted_and_inside_the_text(text: str, suffix: str) -> None
 
 
 @given(TEXTS, SUFFIX)
+@example(":k: v\n\nbody", ".rst")
 def test_what_is_parsed_can_be_chunked(text: str, suffix: str) -> None:
-    """Catches sections that the chunker refuses, and text lost between the two."""
+    """Catches sections that the chunker refuses, and text lost between the two; metadata is kept as such instead."""
     parsed = parser_of("a" + suffix)(text)
     document = Document("d", parsed.text, title=parsed.title, sections=parsed.sections)
     counter = lambda texts: [len(text.split()) for text in texts]  # noqa: E731
     chunks = Chunker(max_tokens=16, overlap_tokens=0, token_counter=counter).chunk(document)
-    assert "".join("".join(chunk.text.split()) for chunk in chunks) == "".join(parsed.text.split())
+    body = parsed.text
+    for section in reversed([section for section in parsed.sections if section.kind == "metadata"]):
+        assert parsed.metadata
+        body = body[: section.start] + body[section.end :]
+    assert "".join("".join(chunk.text.split()) for chunk in chunks) == "".join(body.split())
 
 
 @given(st.binary(max_size=400) | TEXTS.map(str.encode), SUFFIX)
