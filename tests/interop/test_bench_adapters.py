@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from benches.dense_data import exact
 from benches.rivals.ann_benchmarks import Ragstone as Algorithm
 from benches.rivals.vectordbbench import Ragstone as Client
 
@@ -85,3 +86,16 @@ def test_vectordbbench_is_told_what_went_wrong(tmp_path: Path) -> None:
         client.search_embedding([1.0] * 24)
     with pytest.raises(ValueError, match="'L2'"):
         Client(24, {"path": str(tmp_path)}, SimpleNamespace(metric_type=SimpleNamespace(value="L2")))
+
+
+def test_exact_answers_are_those_of_a_full_sort() -> None:
+    """Catches ground truth that loses a row at a block's border, or breaks ties by anything but the id."""
+    base = np.sign(RANDOM.standard_normal((20_000, 6))).astype(np.float32)  # 64 different vectors: ties everywhere
+    allowed = RANDOM.random(len(base)) < 0.01
+    queries = RANDOM.standard_normal((5, 6)).astype(np.float32)
+    scores = queries.astype(np.float64) @ base.astype(np.float64).T
+    for mask in (np.ones(len(base), dtype=bool), allowed):
+        wanted = [np.flatnonzero(mask)[np.argsort(-row[mask], kind="stable")[:500]] for row in scores]
+        found = exact(base, queries, 500, mask)
+        assert all(np.array_equal(ids[: len(right)], right) for ids, right in zip(found, wanted, strict=True))
+        assert all((ids[len(right) :] == -1).all() for ids, right in zip(found, wanted, strict=True))
