@@ -65,6 +65,7 @@ def main() -> None:
     kind.add_argument("--churn", action="store_true", help="half of the rows deleted or replaced")
     kind.add_argument("--cold", action="store_true", help="open and first queries, page cache cold and warm")
     kind.add_argument("--isa", help="instruction sets, such as avx512,avx2,scalar: same answers, what time")
+    kind.add_argument("--build", action="store_true", help="only build, and keep the graphs that take long")
     parser.add_argument("--no-save", action="store_true", help="do not write into benches/results")
     options = parser.parse_args()
     threads = dict.fromkeys(THREADS, "2" if options.batch else "1")
@@ -75,6 +76,9 @@ def main() -> None:
     systems = options.systems.split(",") if options.systems else list(NAMES if rows <= 100_000 else LARGE)
     if unknown := set(systems) - set(NAMES):
         parser.error(f"there is no system {sorted(unknown)[0]!r}; choose from {', '.join(NAMES)}")
+    if options.build:
+        build(systems, dataset, dataset.head(rows))
+        return
     asked = Questions.of(dataset, options.queries)
     truth(dataset, rows)
     name = f"dense-{options.set}-{rows}-top{options.top_k}"
