@@ -245,7 +245,58 @@ def _vectors(file: File, part: dict[str, Any], dimension: int | None) -> dict[in
     present, values = _bits(file.column("vec.present", "Q"), rows), file.column("vec.f32", "f")
     _need(sum(present) == count and len(values) == rows * stride, file.path, "rows")
     found = {row: values[row * stride : row * stride + size] for row in range(rows) if present[row]}
+    codes(file)
     return {part["first_row"] + row: vector for row, vector in found.items()}
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Shorter forms of the rows of a file of vectors, one of each for a row (section 6.1)."""
+
+    center: tuple[float, ...]
+    bits: list[tuple[int, ...]]
+    factors: list[float]
+    offsets: list[float]
+    integers: list[tuple[int, ...]]
+    steps: tuple[float, ...]
+    residuals: tuple[float, ...]
+
+
+def codes(file: File) -> Codes | None:
+    """The codes of a file's rows, where their dimension has codes; all that must be zero is checked to be."""
+    names = {"vec.center", "vec.bits", "vec.int8", "vec.int8.factors"} & set(file.sections)
+    size, _, rows, _ = file.column("vec.head", "I")
+    _need(len(names) == (4 if 16 <= size <= 6553 else 0), file.path, f"{sorted(names)} for dimension {size}")
+    if not names:
+        return None
+    center, numbers = file.column("vec.center", "f"), file.column("vec.int8.factors", "f")
+    width, stride, blocks = -(-size // 24) * 3, -(-size // 64) * 64, -(-rows // 64)
+    data, integers = file.sections["vec.bits"], file.column("vec.int8", "b")
+    lengths = (len(center), len(data), len(integers), len(numbers))
+    _need(lengths == (size, blocks * 64 * (width + 4), rows * stride, 2 * rows), file.path, "lengths of codes")
+    bits, factors, offsets = [], list[float](), list[float]()
+    for row in range(64 * blocks):
+        start, place = row // 64 * 64 * (width + 4), 4 * (row % 16) + row % 64 // 16
+        column = data[start + place : start + 64 * width : 64]
+        bits.append(tuple(byte >> bit & 1 for byte in column for bit in range(8)))
+        offset, factor = struct.unpack_from("<2s2s", data, start + 64 * width + 4 * (row % 64))
+        factors += struct.unpack("<f", b"\0\0" + factor)
+        offsets += struct.unpack("<f", b"\0\0" + offset)
+    absent = [*(not has for has in _bits(file.column("vec.present", "Q"), rows)), *[True] * (64 * blocks - rows)]
+    for row in (row for row, is_absent in enumerate(absent) if is_absent):
+        nothing = not any((*bits[row], factors[row], offsets[row], *numbers[2 * row : 2 * row + 2]))
+        _need(nothing and not any(integers[row * stride : (row + 1) * stride]), file.path, f"codes of absent row {row}")
+    _need(not any(any(one[size:]) for one in bits), file.path, "bits beyond the dimension")
+    _need(not any(any(integers[row * stride + size : (row + 1) * stride]) for row in range(rows)), file.path, "padding")
+    return Codes(
+        center,
+        [one[:size] for one in bits[:rows]],
+        factors[:rows],
+        offsets[:rows],
+        [integers[row * stride : row * stride + size] for row in range(rows)],
+        numbers[::2],
+        numbers[1::2],
+    )
 
 
 class Index:
