@@ -179,14 +179,13 @@ def batches(dataset: Dataset, rows: int, asked: Questions, top_k: int, names: li
         print(f"{runner.label:36}{runner.figures['recall']:8.4f}{shown}")
     outcome: dict[str, Any] = {"threads": 2, "figures": {runner.label: runner.figures for runner in runners}}
     ours = next((runner for runner in runners if runner.system.name == "ragstone"), None)
-    rival = closest(runners, "faiss-hnsw", ours.recall_choosing) if ours else None
-    if ours and rival:
+    if ours:
         what, best = f"queries_per_s_{BATCH_SIZES[-1]}", ours.figures[f"queries_per_s_{BATCH_SIZES[-1]}"]
-        times = round(best / rival.figures[what], 2)
-        outcome["targets"] = [
-            {"what": "queries a second", "wanted": 2000, "reached": best, "met": best >= 2000},
-            {"what": f"times the rate of {rival.label}", "wanted": 3, "reached": times, "met": times >= 3},
-        ]
+        outcome["targets"] = [{"what": "queries a second", "wanted": 2000, "reached": best, "met": best >= 2000}]
+        for level, least in (("our recall", ours.recall_choosing), ("recall 0.99", 0.99)):
+            if rival := closest(runners, "faiss-hnsw", least):
+                times, label = round(best / rival.figures[what], 2), f"times the rate of {rival.label}, at {level}"
+                outcome["targets"].append({"what": label, "wanted": 3, "reached": times, "met": times >= 3})
         print(*outcome["targets"], sep="\n")
     return outcome | {"versions": versions(systems)}
 
