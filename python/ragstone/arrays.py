@@ -23,6 +23,8 @@ _DIMENSION_MAX = 65_536
 
 def float32(values: ArrayLike, what: str) -> NDArray[np.float32]:
     """Values as a contiguous float32 array; refuses what holds no real numbers."""
+    if isinstance(values, np.ndarray) and values.dtype == np.float32 and values.flags.c_contiguous:
+        return values
     try:
         array = np.asarray(values)
     except ValueError as error:

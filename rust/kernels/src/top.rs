@@ -61,13 +61,6 @@ impl<R: Copy + Ord> Top<R> {
         self.floor()
     }
 
-    /// The best rows, in no order.
-    pub fn into_unsorted(mut self) -> Vec<Scored<R>> {
-        self.settle();
-        self.candidates.truncate(self.k);
-        self.candidates
-    }
-
     /// A score that a row must reach to have a chance; negative infinity while anything is welcome.
     #[inline]
     pub fn floor(&self) -> f32 {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
+use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods, ToPyArray};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use ragstone_engine::chunks::{ChunkInput, DocumentInput, MetadataMap};
@@ -414,6 +414,14 @@ impl Index {
         let snapshot = self.engine.snapshot();
         let statistics = detached(py, None, |_| Ok(snapshot.statistics()))?;
         Ok(serde_json::to_string(&statistics).expect("statistics always become JSON"))
+    }
+
+    /// Vectors of chunks drawn evenly from the whole index, by a draw that depends on the chunks alone: (n, dimension).
+    fn sample<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f32>>> {
+        let snapshot = self.engine.snapshot();
+        let drawn = detached(py, None, |_| snapshot.sample().map(<[Vec<f32>]>::to_vec))?;
+        let dimension = drawn.first().map_or(0, Vec::len);
+        drawn.concat().to_pyarray(py).reshape([drawn.len(), dimension])
     }
 
     /// Checks every byte; the damage found, one line a file.

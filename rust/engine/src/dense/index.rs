@@ -242,7 +242,7 @@ impl DenseIndex {
         if let Some((codec, runs, run_rows)) = self.heap.coded() {
             let (kernels, dimension, damage) = (self.kernels, self.dimension, &damage_in_memory);
             let words = self.heap.slabs().flat_map(|(slab, row, _)| wanted(&slab.live, first + row)).collect();
-            let tiers = Tiers { kernels, codec, dimension, runs, run_rows, damage };
+            let tiers = Tiers { kernels, codec, dimension, runs, run_rows, damage, fetch: None };
             parts.push(Part { ids: self.heap.ids(), wanted: Wanted::new(words), rows: Rows::Coded(tiers) });
             return parts;
         }

@@ -5,6 +5,7 @@
 //! one order of summation that all instruction sets share, so scores are equal to the bit everywhere.
 
 mod codec;
+mod estimated;
 mod heap;
 pub mod index;
 mod scan;

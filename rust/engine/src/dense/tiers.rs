@@ -2,16 +2,19 @@
 //!
 //! Rows come in three tiers, each an order of magnitude larger than the one before: bits, 8-bit integers, f32. Few
 //! wanted rows are compared by their integers, whose bounds lose nothing, and those that can be among the best by their
-//! f32: exact. Many wanted rows are first estimated by their bits, and compared as far as estimates can be trusted: a
-//! row within [`TRUST`] standard deviations of the worst hit is compared too. `exact` leaves the bits out.
+//! f32: exact. Many wanted rows are first estimated by their bits, and compared as far as estimates can be trusted: all
+//! rows whose estimate is less than [`TRUST`] standard deviations below the score of the worst hit. Which rows that are
+//! does not depend on the order in which they were met, nor on threads. `exact` leaves the bits out.
 
 use std::cmp::Reverse;
+use std::time::{Duration, Instant};
 
 use ragstone_kernels::codes::{BLOCK_ROWS, block_bytes};
 use ragstone_kernels::dispatch::Kernels;
 use ragstone_kernels::top::{Scored, Top};
 
 use super::codec::{Codec, CodedQuery, Int8Factors, int8_stride};
+use super::estimated::Estimated;
 use super::sieve::Sieve;
 use super::{is_cosine, scan, stride_of};
 use crate::error::{Error, Result};
@@ -23,18 +26,24 @@ const PLAIN_ROWS: usize = 256;
 const INTEGER_ROWS: usize = 4096;
 /// The same for one of this many rows: estimating a row costs so much less than fetching its integers.
 const INTEGER_SHARE: usize = 10;
-/// Candidates that estimates select at first, for each hit and on top.
-const CANDIDATES: (usize, usize) = (16, 96);
 /// Standard deviations by which an estimate may be wrong before a hit is lost.
 const TRUST: f64 = 2.6;
-/// How much wider the next try is when estimates were too close together.
-const WIDER: usize = 8;
+/// Standard deviations by which the worst of the best estimates is usually too high at most, because the best estimates
+/// are the lucky ones.
+const LUCK: f64 = 1.4;
+/// Candidates with the best estimates that are compared first, to know what the others have to reach: for each hit, and
+/// at least.
+const FIRST: (usize, usize) = (2, 64);
 /// Blocks estimated by one call: they stay in the second-level cache while several queries pass over them.
 const RUN_BLOCKS: usize = 16;
 /// Runs between two looks at the interrupt: well below a millisecond.
 const RUNS_PER_CHECK: usize = 64;
 /// Rows compared by their integers between two looks at the interrupt.
 const BATCH: usize = 1024;
+/// Random rows read to see whether they are in memory.
+const PROBE: usize = 4;
+/// In memory, so many rows take microseconds.
+const FROM_DISK: Duration = Duration::from_micros(500);
 /// Rows from which on one query is worth several threads.
 const ROWS_PER_THREAD: usize = 1 << 17;
 
@@ -72,6 +81,15 @@ pub(super) struct Tiers<'a> {
     pub(super) run_rows: usize,
     /// Says that a row does not hold a unit vector, or no code of it.
     pub(super) damage: &'a (dyn Fn(u32) -> Error + Sync),
+    /// Fetches rows of a tier from where they are stored, if that can be elsewhere than in memory.
+    pub(super) fetch: Option<&'a (dyn Fn(Tier, &[u32]) + Sync)>,
+}
+
+/// What random rows are read of.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Tier {
+    Int8,
+    Values,
 }
 
 /// How a query is answered.
@@ -129,6 +147,9 @@ impl Tiers<'_> {
         let stride = stride_of(self.dimension);
         let k = tops.first().map_or(0, Top::k);
         let mut pairs = queries.chunks_exact(stride).zip(tops);
+        if k == 0 {
+            return Ok(());
+        }
         if wanted.count <= PLAIN_ROWS.max(k) {
             let rows: Vec<u32> = wanted.rows().collect();
             return pairs.try_for_each(|(query, top)| self.offer(&rows, query, name, top));
@@ -136,10 +157,18 @@ impl Tiers<'_> {
         let coded: Vec<CodedQuery> =
             queries.chunks_exact(stride).map(|query| self.codec.query(&query[..self.dimension])).collect();
         let few = wanted.count <= INTEGER_ROWS.max(self.rows() / INTEGER_SHARE);
-        let mut estimated = if few { Vec::new() } else { self.estimate(wanted, &coded, candidates(k), effort)? };
-        for (index, (query, top)) in pairs.enumerate() {
-            let first = estimated.get_mut(index).map(|top| std::mem::replace(top, Top::new(0)));
-            let rows = self.survivors(wanted, &coded[index], first, k, effort)?;
+        if few {
+            for (coded, (query, top)) in coded.iter().zip(pairs) {
+                let rows = self.compared(wanted, coded, k, effort.interrupt)?;
+                self.offer(&rows, query, name, top)?;
+            }
+            return Ok(());
+        }
+        let estimated =
+            coded.iter().map(|query| Estimated::best(k, ((TRUST + LUCK) * query.deviation) as f32)).collect();
+        let estimated = self.estimate(wanted, &coded, estimated, effort)?;
+        for ((coded, estimated), (query, top)) in coded.iter().zip(estimated).zip(pairs) {
+            let rows = self.survivors(wanted, coded, estimated, k, effort)?;
             self.offer(&rows, query, name, top)?;
         }
         Ok(())
@@ -175,26 +204,42 @@ impl Tiers<'_> {
         (&self.runs[row as usize / self.run_rows], row as usize % self.run_rows)
     }
 
-    /// Rows that can be among the best `k`: by estimates as far as they reach, by all integers otherwise.
+    /// Rows that can be among the best `k`, as far as estimates can be trusted.
     fn survivors(
         &self,
         wanted: &Wanted,
         query: &CodedQuery,
-        mut estimated: Option<Top<u32>>,
+        estimated: Estimated,
         k: usize,
         effort: Effort<'_>,
     ) -> Result<Vec<u32>> {
-        let mut width = candidates(k);
-        while let Some(top) = estimated.take() {
-            if let Some(rows) = self.trusted(query, top, k)? {
-                return Ok(rows);
-            }
-            width *= WIDER;
-            if width < wanted.count / INTEGER_SHARE {
-                estimated = self.estimate(wanted, std::slice::from_ref(query), width, effort)?.pop();
-            }
+        let (floor, mut candidates) = estimated.finish();
+        let mut sieve = Sieve::new(k);
+        let first = (FIRST.0 * k).max(FIRST.1).min(candidates.len());
+        if first < candidates.len() {
+            candidates.select_nth_unstable_by(first, Scored::rank);
         }
-        self.compared(wanted, query, k, effort.interrupt)
+        let (promising, others) = candidates.split_at(first);
+        self.compare_scattered(promising.iter().map(|one| one.row), query, &mut sieve)?;
+        let needed = (f64::from(sieve.floor()) - query.offset - TRUST * query.deviation) as f32;
+        let others = others.iter().filter(|one| one.score >= needed).map(|one| one.row);
+        if floor <= needed {
+            self.compare_scattered(others, query, &mut sieve)?;
+            return Ok(sieve.into_rows());
+        }
+        // The best estimates were luckier than usual: rows below the floor may matter too. Now it is known which.
+        let again = vec![Estimated::above(needed)];
+        let (_, candidates) = self
+            .estimate(wanted, std::slice::from_ref(query), again, effort)?
+            .pop()
+            .expect("one for each query")
+            .finish();
+        if candidates.len() > wanted.count / INTEGER_SHARE {
+            return self.compared(wanted, query, k, effort.interrupt);
+        }
+        let mut sieve = Sieve::new(k);
+        self.compare_scattered(candidates.iter().map(|one| one.row), query, &mut sieve)?;
+        Ok(sieve.into_rows())
     }
 
     /// Rows whose best case reaches the worst of the best `k`, by the integers of all wanted rows: none is lost.
@@ -213,61 +258,39 @@ impl Tiers<'_> {
         Ok(sieve.into_rows())
     }
 
-    /// Compares the most promising candidates first; the rest only as far as an estimate can be wrong. `None` if rows
-    /// that are no candidates could be among the best too.
-    fn trusted(&self, query: &CodedQuery, top: Top<u32>, k: usize) -> Result<Option<Vec<u32>>> {
-        let width = top.k();
-        let mut candidates = top.into_unsorted();
-        let complete = candidates.len() < width;
-        let first = (2 * k).max(64).min(candidates.len());
-        if first < candidates.len() {
-            candidates.select_nth_unstable_by(first, Scored::rank);
-        }
-        let (promising, others) = candidates.split_at(first);
-        let mut sieve = Sieve::new(k);
-        self.compare_scattered(promising.iter().map(|one| one.row), query, &mut sieve)?;
-        let reach = (TRUST * query.deviation + query.offset) as f32;
-        let floor = sieve.floor();
-        self.compare_scattered(
-            others.iter().filter(|one| one.score + reach >= floor).map(|one| one.row),
-            query,
-            &mut sieve,
-        )?;
-        let worst = candidates.iter().fold(f32::INFINITY, |worst, one| worst.min(one.score));
-        Ok((complete || worst + reach < sieve.floor()).then(|| sieve.into_rows()))
-    }
-
-    /// The rows with the highest estimates, `width` for each query.
+    /// Estimates all wanted rows and has each query's collection keep the best.
     fn estimate(
         &self,
         wanted: &Wanted,
         queries: &[CodedQuery],
-        width: usize,
+        mut estimated: Vec<Estimated>,
         effort: Effort<'_>,
-    ) -> Result<Vec<Top<u32>>> {
+    ) -> Result<Vec<Estimated>> {
         let blocks = wanted.words.len();
         let threads = if queries.len() == 1 { effort.threads.min(self.rows() / ROWS_PER_THREAD).max(1) } else { 1 };
         let share = blocks.div_ceil(threads).next_multiple_of(RUN_BLOCKS);
-        let part = |first: usize| -> Result<Vec<Top<u32>>> {
-            let mut tops = vec![Top::new(width); queries.len()];
-            self.estimate_blocks(wanted, first..(first + share).min(blocks), queries, &mut tops, effort.interrupt)?;
-            Ok(tops)
+        let part = |first: usize, mut estimated: Vec<Estimated>| {
+            let range = first..(first + share).min(blocks);
+            self.estimate_blocks(wanted, range, queries, &mut estimated, effort.interrupt).map(|()| estimated)
         };
-        let mut firsts = (0..blocks).step_by(share);
-        let own = firsts.next().unwrap_or(0);
         std::thread::scope(|scope| {
-            let part = &part;
-            let others: Vec<_> = firsts.map(|first| scope.spawn(move || part(first))).collect();
-            let mut tops = part(own);
+            let (part, fresh) = (&part, estimated.clone());
+            let others: Vec<_> = (0..blocks)
+                .step_by(share)
+                .skip(1)
+                .map(|first| {
+                    let fresh = fresh.clone();
+                    scope.spawn(move || part(first, fresh))
+                })
+                .collect();
+            estimated = part(0, std::mem::take(&mut estimated))?;
             for other in others {
-                let other = other.join().expect("an estimate does not panic");
-                for (top, other) in tops.iter_mut().flatten().zip(other?) {
-                    for one in other.into_unsorted() {
-                        top.push(one.score, one.row);
-                    }
+                let other = other.join().expect("an estimate does not panic")?;
+                for (one, other) in estimated.iter_mut().zip(other) {
+                    one.merge(other);
                 }
             }
-            tops
+            Ok(estimated)
         })
     }
 
@@ -276,7 +299,7 @@ impl Tiers<'_> {
         wanted: &Wanted,
         range: std::ops::Range<usize>,
         queries: &[CodedQuery],
-        tops: &mut [Top<u32>],
+        estimated: &mut [Estimated],
         interrupt: &dyn Interrupt,
     ) -> Result<()> {
         let block = block_bytes(self.dimension);
@@ -295,19 +318,13 @@ impl Tiers<'_> {
             let (run, row) = self.place((at * BLOCK_ROWS) as u32);
             let first = row / BLOCK_ROWS;
             let stored = run.factors.len().div_ceil(BLOCK_ROWS);
-            let count = RUN_BLOCKS.min(range.end - at).min(stored - first);
+            // Short runs at first: the floor rises with the first rows.
+            let count = (at - range.start + 1).min(RUN_BLOCKS).min(range.end - at).min(stored - first);
             let blocks = &run.blocks[first * block..][..count * block];
             let (hits, estimates) = (&mut hits[..count], &mut estimates[..count * BLOCK_ROWS]);
-            for (query, top) in queries.iter().zip(&mut *tops) {
-                self.kernels.estimate(&query.bits, blocks, top.floor(), hits, estimates);
-                for (index, &hits) in hits.iter().enumerate() {
-                    let mut left = hits & wanted.words[at + index];
-                    while left != 0 {
-                        let row = index * BLOCK_ROWS + left.trailing_zeros() as usize;
-                        top.push(estimates[row], (at * BLOCK_ROWS + row) as u32);
-                        left &= left - 1;
-                    }
-                }
+            for (query, estimated) in queries.iter().zip(&mut *estimated) {
+                self.kernels.estimate(&query.bits, blocks, estimated.floor, hits, estimates);
+                estimated.keep(at, hits, &wanted.words[at..], estimates);
             }
             at += count;
         }
@@ -317,7 +334,20 @@ impl Tiers<'_> {
     /// Compares rows in any order by their integers.
     fn compare_scattered(&self, rows: impl Iterator<Item = u32>, query: &CodedQuery, sieve: &mut Sieve) -> Result<()> {
         let rows: Vec<u32> = rows.collect();
-        self.by_run(rows, |rows| self.compare(rows, query, sieve))
+        let mut compare = |rows: &[u32]| self.compare(rows, query, sieve);
+        self.probed(Tier::Int8, rows, |rows| self.by_run(rows, &mut compare))
+    }
+
+    /// Acts on a few rows first. If that takes as long as only a disk does, all others are fetched at once.
+    fn probed(&self, tier: Tier, rows: Vec<u32>, mut act: impl FnMut(Vec<u32>) -> Result<()>) -> Result<()> {
+        let (Some(fetch), true) = (self.fetch, rows.len() > PROBE) else { return act(rows) };
+        let started = Instant::now();
+        let rest = rows[PROBE..].to_vec();
+        act(rows[..PROBE].to_vec())?;
+        if started.elapsed() >= FROM_DISK {
+            fetch(tier, &rest);
+        }
+        act(rest)
     }
 
     /// Compares rows of one run by their integers.
@@ -358,7 +388,7 @@ impl Tiers<'_> {
     ) -> Result<()> {
         let stride = stride_of(self.dimension);
         let mut scores = Vec::new();
-        self.by_run(rows.to_vec(), |rows| {
+        let mut offer = |rows: &[u32]| {
             let (run, _) = self.place(rows[0]);
             let base = (rows[0] as usize / self.run_rows * self.run_rows) as u32;
             let local: Vec<u32> = rows.iter().map(|&row| row - base).collect();
@@ -371,7 +401,8 @@ impl Tiers<'_> {
                 top.push(score, name(row));
             }
             Ok(())
-        })
+        };
+        self.probed(Tier::Values, rows.to_vec(), |rows| self.by_run(rows, &mut offer))
     }
 
     /// Calls `act` with the rows of each run that has any.
@@ -385,9 +416,4 @@ impl Tiers<'_> {
         }
         parts.iter().filter(|part| !part.is_empty()).try_for_each(|part| act(part))
     }
-}
-
-/// Candidates that estimates select at first for `k` hits.
-fn candidates(k: usize) -> usize {
-    CANDIDATES.0.saturating_mul(k) + CANDIDATES.1
 }

@@ -21,7 +21,7 @@ use ragstone_kernels::dispatch::Kernels;
 use ragstone_kernels::top::Top;
 
 use super::codec::{Codec, Int8Factors, int8_stride};
-use super::tiers::{Effort, Exact, Run, Tiers, Wanted};
+use super::tiers::{Effort, Exact, Run, Tier, Tiers, Wanted};
 use super::{DIMENSION_MAX, active_kernels, check_unit, is_cosine, scan, stride_of};
 use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};
@@ -90,6 +90,8 @@ impl Codes {
         check(SECTION_INT8, int8.len(), rows.checked_mul(int8_stride(dimension)))?;
         check(SECTION_FACTORS, factors.len(), Some(rows))?;
         check(SECTION_BITS, blocks.len(), rows.div_ceil(BLOCK_ROWS).checked_mul(block_bytes(dimension)))?;
+        // The first query reads all of them; what it reads of the rest is little, and not yet known.
+        blocks.will_need(0..blocks.len());
         Ok(Some(Self { codec, int8, factors, blocks }))
     }
 }
@@ -208,8 +210,8 @@ impl Vectors {
         tops: &mut [Top<R>],
         effort: Effort<'_>,
     ) -> Result<()> {
-        let damage = |row| self.damage(row);
-        match self.tiers(&damage) {
+        let (damage, fetch) = (|row| self.damage(row), |tier, rows: &[u32]| self.fetch(tier, rows));
+        match self.tiers(&damage, &fetch) {
             Some(tiers) => tiers.search(wanted, queries, name, tops, effort),
             None => self.column(&damage).scan(wanted, queries, name, tops, effort.interrupt),
         }
@@ -224,14 +226,29 @@ impl Vectors {
         top: &mut Top<Exact<R>>,
         interrupt: &dyn Interrupt,
     ) -> Result<()> {
-        let damage = |row| self.damage(row);
-        match self.tiers(&damage) {
+        let (damage, fetch) = (|row| self.damage(row), |tier, rows: &[u32]| self.fetch(tier, rows));
+        match self.tiers(&damage, &fetch) {
             Some(tiers) => tiers.search_exact(wanted, query, name, top, interrupt),
             None => self.column(&damage).scan_exact(wanted, query, name, top, interrupt),
         }
     }
 
-    fn tiers<'a>(&'a self, damage: &'a (dyn Fn(u32) -> Error + Sync)) -> Option<Tiers<'a>> {
+    fn fetch(&self, tier: Tier, rows: &[u32]) {
+        let range = |row: u32, stride: usize| row as usize * stride..(row as usize + 1) * stride;
+        for &row in rows {
+            match (tier, &self.codes) {
+                (Tier::Values, _) => self.values.will_need(range(row, self.stride)),
+                (Tier::Int8, Some(codes)) => codes.int8.will_need(range(row, int8_stride(self.dimension))),
+                (Tier::Int8, None) => {}
+            }
+        }
+    }
+
+    fn tiers<'a>(
+        &'a self,
+        damage: &'a (dyn Fn(u32) -> Error + Sync),
+        fetch: &'a (dyn Fn(Tier, &[u32]) + Sync),
+    ) -> Option<Tiers<'a>> {
         let codes = self.codes.as_ref()?;
         let run = Run { values: &self.values, int8: &codes.int8, factors: &codes.factors, blocks: &codes.blocks };
         Some(Tiers {
@@ -241,6 +258,7 @@ impl Vectors {
             runs: vec![run],
             run_rows: (self.rows() as usize).next_multiple_of(64).max(64),
             damage,
+            fetch: Some(fetch),
         })
     }
 

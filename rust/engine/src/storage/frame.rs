@@ -474,6 +474,14 @@ impl<T> Column<T> {
     }
 }
 
+impl<T: Pod> Column<T> {
+    /// Says that some values will be read soon ([`Bytes::will_need`]).
+    pub fn will_need(&self, values: Range<usize>) {
+        let at = |value: usize| (self.range.start + value * size_of::<T>()).min(self.range.end);
+        self.frame.bytes.will_need(at(values.start)..at(values.end));
+    }
+}
+
 impl<T: Pod> Deref for Column<T> {
     type Target = [T];
 

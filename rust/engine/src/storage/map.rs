@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 /// Alignment of a file's first byte in memory, and of every section in a file.
@@ -53,6 +53,18 @@ impl Bytes {
         let mut lines = vec![Line([0; ALIGNMENT]); bytes.len().div_ceil(ALIGNMENT)];
         bytemuck::cast_slice_mut(&mut lines)[..bytes.len()].copy_from_slice(bytes);
         Self(Arc::new(Source::Heap { lines, len: bytes.len() }))
+    }
+
+    /// Says that a range will be read soon, so that the system fetches all of it at once and not page by page.
+    ///
+    /// Only a hint: on the heap, and where the system does not take hints, nothing happens.
+    pub fn will_need(&self, range: Range<usize>) {
+        #[cfg(unix)]
+        if let Source::Mapped(map) = &*self.0 {
+            let _ = map.advise_range(memmap2::Advice::WillNeed, range.start, range.len());
+        }
+        #[cfg(not(unix))]
+        let _ = range;
     }
 
     /// Whether the bytes are mapped, and so not counted as the process's own memory.
