@@ -10,7 +10,7 @@ use ragstone_kernels::dispatch::Kernels;
 use ragstone_kernels::top::Top;
 
 use super::heap::Heap;
-use super::tiers::{Effort, Exact, Tiers, Wanted};
+use super::tiers::{Effort, Exact, INTEGER_ROWS, Tiers, Wanted};
 use super::{Matrix, Vectors, active_kernels, check_dimension, scaled, scan, stride_of, unit_scale, write_vectors};
 use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};
@@ -242,7 +242,8 @@ impl DenseIndex {
         if let Some((codec, runs, run_rows)) = self.heap.coded() {
             let (kernels, dimension, damage) = (self.kernels, self.dimension, &damage_in_memory);
             let words = self.heap.slabs().flat_map(|(slab, row, _)| wanted(&slab.live, first + row)).collect();
-            let tiers = Tiers { kernels, codec, dimension, runs, run_rows, damage, fetch: None };
+            let few = INTEGER_ROWS;
+            let tiers = Tiers { kernels, codec, dimension, runs, run_rows, damage, fetch: None, few };
             parts.push(Part { ids: self.heap.ids(), wanted: Wanted::new(words), rows: Rows::Coded(tiers) });
             return parts;
         }

@@ -129,3 +129,5 @@ pub(crate) fn active_kernels() -> Result<&'static Kernels> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tiers_tests;

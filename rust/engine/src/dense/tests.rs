@@ -19,17 +19,17 @@ use crate::storage::memory::Memory;
 use crate::storage::{Storage, StorageFile};
 
 /// Repeatable numbers in -1..1, from a state that each call advances.
-fn noise(state: &mut u64) -> f32 {
+pub(super) fn noise(state: &mut u64) -> f32 {
     *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     (*state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
 }
 
-fn random_unit(dimension: usize, state: &mut u64) -> Vec<f32> {
+pub(super) fn random_unit(dimension: usize, state: &mut u64) -> Vec<f32> {
     let vector: Vec<f32> = (0..dimension).map(|_| noise(state)).collect();
     unit(&vector, "a random vector").unwrap()
 }
 
-fn store(vectors: &[Option<Vec<f32>>], dimension: usize) -> Arc<Frame> {
+pub(super) fn store(vectors: &[Option<Vec<f32>>], dimension: usize) -> Arc<Frame> {
     let storage = Memory::default();
     let mut writer = FrameWriter::create(&storage, "v", Kind::Vectors).unwrap();
     write_vectors(&mut writer, dimension, vectors.len(), |row| vectors[row].as_deref()).unwrap();

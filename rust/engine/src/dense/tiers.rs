@@ -23,7 +23,7 @@ use crate::interrupt::Interrupt;
 /// Fewer wanted rows than this are compared by their f32 at once.
 const PLAIN_ROWS: usize = 256;
 /// Up to this many wanted rows are compared by their integers: preparing estimates would take longer.
-const INTEGER_ROWS: usize = 4096;
+pub(super) const INTEGER_ROWS: usize = 4096;
 /// The same for one of this many rows: estimating a row costs so much less than fetching its integers.
 const INTEGER_SHARE: usize = 10;
 /// Standard deviations by which an estimate may be wrong before a hit is lost.
@@ -82,8 +82,13 @@ pub(super) struct Tiers<'a> {
     /// Says that a row does not hold a unit vector, or no code of it.
     pub(super) damage: &'a (dyn Fn(u32) -> Error + Sync),
     /// Fetches rows of a tier from where they are stored, if that can be elsewhere than in memory.
-    pub(super) fetch: Option<&'a (dyn Fn(Tier, &[u32]) + Sync)>,
+    pub(super) fetch: Option<&'a Fetch<'a>>,
+    /// Up to this many wanted rows are compared by their integers: [`INTEGER_ROWS`], but for tests.
+    pub(super) few: usize,
 }
+
+/// Fetches rows of a tier.
+pub(super) type Fetch<'a> = dyn Fn(Tier, &[u32]) + Sync + 'a;
 
 /// What random rows are read of.
 #[derive(Clone, Copy, Debug)]
@@ -156,7 +161,7 @@ impl Tiers<'_> {
         }
         let coded: Vec<CodedQuery> =
             queries.chunks_exact(stride).map(|query| self.codec.query(&query[..self.dimension])).collect();
-        let few = wanted.count <= INTEGER_ROWS.max(self.rows() / INTEGER_SHARE);
+        let few = wanted.count <= self.few.max(self.rows() / INTEGER_SHARE);
         if few {
             for (coded, (query, top)) in coded.iter().zip(pairs) {
                 let rows = self.compared(wanted, coded, k, effort.interrupt)?;
@@ -303,7 +308,7 @@ impl Tiers<'_> {
         interrupt: &dyn Interrupt,
     ) -> Result<()> {
         let block = block_bytes(self.dimension);
-        let (mut hits, mut estimates) = ([0; RUN_BLOCKS], [0.0; RUN_BLOCKS * BLOCK_ROWS]);
+        let (mut hits, mut scores) = ([0; RUN_BLOCKS], [0.0; RUN_BLOCKS * BLOCK_ROWS]);
         let mut at = range.start;
         let mut step = 0usize;
         while at < range.end {
@@ -321,10 +326,10 @@ impl Tiers<'_> {
             // Short runs at first: the floor rises with the first rows.
             let count = (at - range.start + 1).min(RUN_BLOCKS).min(range.end - at).min(stored - first);
             let blocks = &run.blocks[first * block..][..count * block];
-            let (hits, estimates) = (&mut hits[..count], &mut estimates[..count * BLOCK_ROWS]);
+            let (hits, scores) = (&mut hits[..count], &mut scores[..count * BLOCK_ROWS]);
             for (query, estimated) in queries.iter().zip(&mut *estimated) {
-                self.kernels.estimate(&query.bits, blocks, estimated.floor, hits, estimates);
-                estimated.keep(at, hits, &wanted.words[at..], estimates);
+                self.kernels.estimate(&query.bits, blocks, estimated.floor, hits, scores);
+                estimated.keep(at, hits, &wanted.words[at..], scores);
             }
             at += count;
         }

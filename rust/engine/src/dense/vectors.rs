@@ -21,7 +21,7 @@ use ragstone_kernels::dispatch::Kernels;
 use ragstone_kernels::top::Top;
 
 use super::codec::{Codec, Int8Factors, int8_stride};
-use super::tiers::{Effort, Exact, Run, Tier, Tiers, Wanted};
+use super::tiers::{Effort, Exact, Fetch, INTEGER_ROWS, Run, Tier, Tiers, Wanted};
 use super::{DIMENSION_MAX, active_kernels, check_unit, is_cosine, scan, stride_of};
 use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};
@@ -177,7 +177,7 @@ impl Vectors {
         self.search_wanted_exact(&wanted, &query, &|row| first_row + row, top, interrupt)
     }
 
-    fn wanted(&self, first_row: u32, allowed: Option<&Bitmap>) -> Result<Wanted> {
+    pub(super) fn wanted(&self, first_row: u32, allowed: Option<&Bitmap>) -> Result<Wanted> {
         if first_row.checked_add(self.rows()).is_none() {
             let (rows, max) = (self.rows(), u32::MAX);
             return Err(Error::invalid(format!("{rows} rows from row {first_row} on are more than {max}")));
@@ -244,10 +244,10 @@ impl Vectors {
         }
     }
 
-    fn tiers<'a>(
+    pub(super) fn tiers<'a>(
         &'a self,
         damage: &'a (dyn Fn(u32) -> Error + Sync),
-        fetch: &'a (dyn Fn(Tier, &[u32]) + Sync),
+        fetch: &'a Fetch<'a>,
     ) -> Option<Tiers<'a>> {
         let codes = self.codes.as_ref()?;
         let run = Run { values: &self.values, int8: &codes.int8, factors: &codes.factors, blocks: &codes.blocks };
@@ -259,6 +259,7 @@ impl Vectors {
             run_rows: (self.rows() as usize).next_multiple_of(64).max(64),
             damage,
             fetch: Some(fetch),
+            few: INTEGER_ROWS,
         })
     }
 
@@ -270,7 +271,7 @@ impl Vectors {
         self.values.frame().corrupt_section(SECTION_VALUES, &format!("row {row} is not a vector of unit length"))
     }
 
-    fn padded(&self, query: &[f32]) -> Result<Vec<f32>> {
+    pub(super) fn padded(&self, query: &[f32]) -> Result<Vec<f32>> {
         if query.len() != self.dimension {
             return Err(Error::DimensionMismatch { expected: self.dimension, got: query.len() });
         }
