@@ -77,7 +77,7 @@ class System:
         raise NotImplementedError
 
     def open(self, path: Path) -> None:
-        """Open a file that :meth:`save` wrote, in the way that is ready soonest."""
+        """Open a file that :meth:`save` wrote, mapped where the system can."""
         raise NotImplementedError
 
 
