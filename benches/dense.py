@@ -152,14 +152,14 @@ def judged(runners: list[Contestant], ours: Contestant, rows: int, queries: Vect
         for level, recall in (("our recall", ours.recall_choosing), (f"recall {promised}", promised)):
             if rival := strongest(runners, name, recall):
                 what = f"times faster than {rival.label}, at {level} or closest to it"
-                lines.append(_line(what, times, rival.figures["times_ours"]))
+                lines.append(_line(what, times, rival.figures["times_ours"], rival.figures["times_ours_cpu"]))
     exact = next((runner for runner in runners if runner.system.name == "ragstone-exact"), None)
     flat = next((runner for runner in runners if runner.system.name == "faiss-flat"), None)
     if rows and exact and flat:
         lines.append(_line("exact: queries with the ids of float64", 1.0, exact.figures["same_ids_as_exact"]))
         beside = alternate([flat, exact], queries, 10)
-        times = round(beside[0]["p50_ms"] / beside[1]["p50_ms"], 2)
-        lines.append(_line("exact: times faster than faiss-flat", EXACT_TARGET, times))
+        ratios = [round(beside[0][what] / beside[1][what], 2) for what in ("p50_ms", "cpu_p50_ms")]
+        lines.append(_line("exact: times faster than faiss-flat", EXACT_TARGET, *ratios))
     built = {runner.system.name: runner.system.build_cpu_s for runner in runners}
     for name, times in (("faiss-hnsw", 30), ("faiss-rabitq", 3), ("faiss-rabitq-rotated", 3)) if rows else ():
         if built.get(name):
@@ -177,8 +177,11 @@ def strongest(runners: list[Contestant], name: str, recall_wanted: float) -> Con
     return max(found, key=lambda runner: runner.recall_choosing, default=None)
 
 
-def _line(what: str, wanted: float, reached: float) -> dict[str, Any]:
-    return {"what": what, "wanted": wanted, "reached": reached, "met": reached >= wanted}
+def _line(what: str, wanted: float, reached: float, by_cpu: float | None = None) -> dict[str, Any]:
+    """One promise. Ratios have to hold by processor time too: other load delays the longer of two systems more."""
+    if by_cpu is None:
+        return {"what": what, "wanted": wanted, "reached": reached, "met": reached >= wanted}
+    return {"what": what, "wanted": wanted, "reached": reached, "by_cpu": by_cpu, "met": min(reached, by_cpu) >= wanted}
 
 
 def print_table(runners: list[Contestant]) -> None:
