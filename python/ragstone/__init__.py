@@ -30,6 +30,7 @@ from ragstone.errors import (
 from ragstone.evaluation import evaluate
 from ragstone.filters import F, Filter
 from ragstone.pipeline import Index, open
+from ragstone.recall import Recall
 from ragstone.recommender import advise, route
 from ragstone.records import (
     Advice,
@@ -74,6 +75,7 @@ __all__ = [
     "NotFound",
     "RagstoneError",
     "Reason",
+    "Recall",
     "Route",
     "SearchResult",
     "SearchTimeout",

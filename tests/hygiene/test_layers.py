@@ -16,6 +16,7 @@ PYTHON = [
     {"arguments", "boundaries"},
     {"answerability", "chunking", "citation", "documents", "embedding", "filters", "metrics", "recommender"},
     {"arrays", "exchange"},
+    {"recall"},
     {"index"},
     {"pipeline"},
     {"evaluation"},
