@@ -1,6 +1,6 @@
-"""The command ``ragstone``: index, search, ask, route and look inside. ``--json`` prints one JSON object.
+"""The command ``ragstone``: index, search, ask, route, measure and look inside. ``--json`` prints one JSON object.
 
-Exit codes: 0 all right, 1 a finding (abstained, damage found, files failed), 2 bad use, 3 failure.
+Exit codes: 0 all right, 1 a finding (abstained, damage found, files failed, low recall), 2 bad use, 3 failure.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ragstone.errors import CorruptIndex, InvalidInput, RagstoneError
+from ragstone.errors import CorruptIndex, InvalidInput, MissingDependency, ModelError, RagstoneError
 from ragstone.pipeline import Index
 from ragstone.records import Answer, SearchResult
 
@@ -98,6 +98,15 @@ def _parser() -> argparse.ArgumentParser:
         ("verify", _verify, "check every byte of an index"),
     ):
         _command(commands, name, run, text).add_argument("kb", metavar="KB", help="the index directory")
+
+    bench = _command(commands, "bench", _bench, "time the searches of an index and measure their recall")
+    bench.add_argument("kb", metavar="KB", help="the index directory")
+    bench.add_argument(
+        "--queries", type=Path, metavar="FILE", help='one a line, or .jsonl with "text" or "query"; default: drawn'
+    )
+    bench.add_argument("--top-k", type=int, default=10, metavar="N")
+    bench.add_argument("--mode", choices=["hybrid", "dense", "bm25"], default="hybrid")
+    bench.add_argument("--principal", action="append", default=[], metavar="NAME", help="who asks; repeatable")
 
     snapshot = _command(commands, "snapshot", _snapshot, "copy an index to an empty directory")
     snapshot.add_argument("kb", metavar="KB", help="the index directory")
@@ -226,6 +235,33 @@ def _stats(options: argparse.Namespace) -> int:
         for name, value in statistics.items():
             print(f"{name:<{width}}  {value:,}" if isinstance(value, int) else f"{name:<{width}}  {value}")
     return _RIGHT
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from ragstone.bench import measure, read_queries
+
+    queries = None if options.queries is None else read_queries(options.queries)
+    with _open_to_measure(options) as index:
+        found = measure(index, queries, top_k=options.top_k, mode=options.mode, principals=options.principal)
+    if options.json:
+        _show(options, {**dataclasses.asdict(found), "findings": found.findings})
+    else:
+        print(found)
+    return _FINDING if found.findings else _RIGHT
+
+
+def _open_to_measure(options: argparse.Namespace) -> Index:
+    """An index with its embedder; where its model is missing, without, if the mode can do without."""
+    import ragstone
+
+    try:
+        return _open(options)
+    except (MissingDependency, ModelError) as error:
+        if options.mode == "hybrid":
+            raise type(error)(
+                f"{error}; or measure without it: --mode bm25, or --mode dense without --queries"
+            ) from None
+        return ragstone.open(options.kb, read_only=True, embedder=None)
 
 
 def _verify(options: argparse.Namespace) -> int:

@@ -19,7 +19,7 @@ PYTHON = [
     {"recall"},
     {"index"},
     {"pipeline"},
-    {"evaluation"},
+    {"bench", "evaluation"},
     {"__init__"},
     {"demo", "doctor"},
     {"cli"},

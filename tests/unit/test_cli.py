@@ -135,6 +135,56 @@ def test_stats_and_snapshot(run: Run, kb: Path, tmp_path: Path) -> None:
     assert "copied to" in run("snapshot", kb, tmp_path / "another")[1]
 
 
+def test_bench_prints_latency_and_recall(run: Run, kb: Path, tmp_path: Path) -> None:
+    """Catches options that are not passed on, and a report without its figures."""
+    code, out, _ = run("bench", kb)
+    assert code == RIGHT
+    assert {"search", "embedding", "retrieval"} <= {line.split()[0] for line in out.splitlines() if line.strip()}
+    assert "recall@10 1.0000" in out
+    assert "thread budget" in out
+    queries = tmp_path / "queries.jsonl"
+    queries.write_text('{"text": "how long do refunds take"}\n{"query": "shipping"}\n')
+    code, out, _ = run("bench", kb, "--json", "--queries", queries, "--top-k", 1, "--mode", "dense")
+    found = json.loads(out)
+    assert (code, found["mode"], found["top_k"], found["queries"]) == (RIGHT, "dense", 1, 2)
+    assert (found["queries_from"], found["embedder"], found["chunks"]) == ("given", "hashing", 2)
+    assert 0 < found["search"]["ms_p50"] <= found["search"]["ms_p95"] <= found["search"]["ms_p99"]
+    assert (found["recall"]["recall"], found["recall"]["queries"], found["findings"]) == (1.0, 2, [])
+    code, out, _ = run("bench", kb, "--json", "--mode", "bm25")
+    assert (code, json.loads(out)["embedding"]) == (RIGHT, None)
+
+
+def test_bench_of_what_nobody_may_see_is_a_finding(run: Run, tmp_path: Path) -> None:
+    """Catches the speed of empty answers that looks like success to a script."""
+    with ragstone.open(tmp_path / "kb", embedder="hashing") as index:
+        index.upsert([ragstone.Document("secret", "salary table", acl=["hr"])])
+    assert run("bench", tmp_path / "kb")[0] == FINDING
+    assert run("bench", tmp_path / "kb", "--principal", "hr")[0] == RIGHT
+
+
+def test_bench_does_without_the_model(run: Run, tmp_path: Path) -> None:
+    """Catches an index that cannot be measured at all where its model is not installed."""
+
+    class Elsewhere:
+        name, dimension, fingerprint, max_tokens = "elsewhere", 256, "0" * 64, 256
+        embed = staticmethod(ragstone.embedder("hashing").embed)
+        count_tokens = staticmethod(ragstone.embedder("hashing").count_tokens)
+
+    with ragstone.open(tmp_path / "kb", embedder=Elsewhere()) as index:
+        index.upsert([ragstone.Document(str(row), f"article {row}") for row in range(20)])
+    queries = tmp_path / "queries.txt"
+    queries.write_text("article 7\n")
+    code, out, err = run("bench", tmp_path / "kb")
+    assert (code, out) == (FAILURE, "")
+    assert "'elsewhere'" in err
+    assert "--mode bm25, or --mode dense without --queries" in err
+    code, out, _ = run("bench", tmp_path / "kb", "--mode", "dense", "--json")
+    assert (code, json.loads(out)["queries_from"]) == (RIGHT, "stored vectors")
+    assert run("bench", tmp_path / "kb", "--mode", "dense", "--queries", queries)[0] == BAD_USE
+    code, out, _ = run("bench", tmp_path / "kb", "--mode", "bm25", "--queries", queries, "--json")
+    assert (code, json.loads(out)["recall"]["stored"]) == (RIGHT, True)
+
+
 def test_verify_finds_damage(run: Run, kb: Path) -> None:
     """Catches damage that is a failure in place of a finding, or is not found at all."""
     code, out, _ = run("verify", kb)
@@ -190,6 +240,11 @@ BAD: dict[str, tuple[int, list[str]]] = {
     "verify nothing": (FAILURE, ["verify", "nowhere"]),
     "snapshot of nothing": (FAILURE, ["snapshot", "nowhere", "NEW"]),
     "snapshot onto files": (BAD_USE, ["snapshot", "KB", "FILES"]),
+    "bench of nothing": (FAILURE, ["bench", "nowhere"]),
+    "bench top_k 0": (BAD_USE, ["bench", "KB", "--top-k", "0"]),
+    "bench mode": (BAD_USE, ["bench", "KB", "--mode", "magic"]),
+    "bench without queries": (BAD_USE, ["bench", "KB", "--queries", "nowhere.txt"]),
+    "bench of a folder": (BAD_USE, ["bench", "KB", "--queries", "."]),
     "demo without a corpus": (BAD_USE, ["demo", "nowhere"]),
 }
 
@@ -226,7 +281,7 @@ def test_help_names_every_command(run: Run) -> None:
     """Catches a command without help."""
     code, out, _ = run("--help")
     assert code == RIGHT
-    for command in ("index", "search", "ask", "route", "stats", "verify", "snapshot", "demo", "doctor"):
+    for command in ("index", "search", "ask", "route", "stats", "bench", "verify", "snapshot", "demo", "doctor"):
         assert command in out
         code, text, _ = run(command, "--help")
         assert code == RIGHT
