@@ -98,11 +98,11 @@ fn estimate(query: &CodeQuery, blocks: &[u8], floor: f32, hits: &mut [u64], esti
     let block = query.code_bytes + 4;
     let tables = query.tables().as_chunks::<16>().0;
     let tables = &tables.as_chunks::<{ 2 * GROUP }>().0[..query.code_bytes / GROUP];
-    let blocks = blocks.as_chunks::<64>().0;
+    let blocks = blocks.as_chunks::<16>().0.as_chunks::<4>().0;
     let (scale, bias, floor) = (vdupq_n_f32(query.scale), vdupq_n_f32(query.bias), vdupq_n_f32(floor));
     for (index, (hits, estimates)) in hits.iter_mut().zip(estimates.as_chunks_mut::<BLOCK_ROWS>().0).enumerate() {
         let (codes, factors) = blocks[index * block..][..block].split_at(query.code_bytes);
-        let (factors, estimates) = (factors.as_flattened().as_chunks::<16>().0, estimates.as_chunks_mut::<4>().0);
+        let (factors, estimates) = (factors.as_flattened(), estimates.as_chunks_mut::<4>().0);
         *hits = 0;
         for (quarter, sums) in look_up(codes, tables).into_iter().enumerate() {
             for (sixteen, sum) in widen(sums).into_iter().enumerate() {
@@ -134,26 +134,25 @@ fn lanes_set(lanes: uint32x4_t) -> u32 {
 /// the even places, and the sums of the odd places.
 #[inline]
 #[target_feature(enable = "neon")]
-fn look_up(codes: &[[u8; 64]], tables: &[[[u8; 16]; 2 * GROUP]]) -> [[uint16x8_t; 2]; 4] {
+fn look_up(codes: &[[[u8; 16]; 4]], tables: &[[[u8; 16]; 2 * GROUP]]) -> [[uint16x8_t; 2]; 4] {
     let four_bits = vdupq_n_u8(0b1111);
     let mut sums = [[vdupq_n_u16(0); 2]; 4];
-    let groups = &codes.as_chunks::<GROUP>().0[..tables.len()];
-    for group in 0..tables.len() {
+    for (group, tables) in codes.as_chunks::<GROUP>().0.iter().zip(tables) {
         let mut entries = [vdupq_n_u8(0); 4];
         for byte in 0..GROUP {
-            let (lower, upper) = (bytes(&tables[group][2 * byte]), bytes(&tables[group][2 * byte + 1]));
-            for (quarter, entries) in entries.iter_mut().enumerate() {
-                let codes = bytes(&groups[group][byte].as_chunks().0[quarter]);
+            let (lower, upper) = (bytes(&tables[2 * byte]), bytes(&tables[2 * byte + 1]));
+            for (codes, entries) in group[byte].iter().zip(&mut entries) {
+                let codes = bytes(codes);
                 let low = vqtbl1q_u8(lower, vandq_u8(codes, four_bits));
                 let high = vqtbl1q_u8(upper, vshrq_n_u8::<4>(codes));
                 // Six entries of at most 40 fit a byte.
                 *entries = vaddq_u8(*entries, vaddq_u8(low, high));
             }
         }
-        for quarter in 0..4 {
-            let entries = vreinterpretq_u16_u8(entries[quarter]);
-            sums[quarter][0] = vaddq_u16(sums[quarter][0], entries);
-            sums[quarter][1] = vsraq_n_u16::<8>(sums[quarter][1], entries);
+        for (sums, entries) in sums.iter_mut().zip(entries) {
+            let entries = vreinterpretq_u16_u8(entries);
+            sums[0] = vaddq_u16(sums[0], entries);
+            sums[1] = vsraq_n_u16::<8>(sums[1], entries);
         }
     }
     sums
