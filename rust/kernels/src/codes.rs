@@ -5,18 +5,25 @@
 //! several dimensions of many rows, then a factor and an offset for each row. Within a byte's 64 places, row
 //! `16 s + j` stands at place `4 j + s`: sums of bytes, widened twice, come out in the order of rows.
 //!
-//! The estimate of a row is `offset + factor · Σ ±query`, the sum over the query's levels: small integers, so that every
-//! instruction set finds the same sum, whatever table it looks it up in.
+//! The estimate of a row is `offset + factor · (reach + Σ ±query)`, the sum over the query's levels: small integers, so
+//! that every instruction set finds the same sum, whatever table it looks it up in. The reach is how far the sum may be
+//! off: with it, an estimate is what a row's score can be at best.
 
 /// Rows in a block.
 pub const BLOCK_ROWS: usize = 64;
 /// A code has whole groups of so many bytes: three bytes are four table look-ups of six bits.
 pub const GROUP: usize = 3;
-/// Largest size of a level: six of them in one table entry, and four entries added in a byte, must not overflow.
+/// Largest size of a level: six of them in one table entry, and four entries added in a byte, do not overflow.
 const LEVEL_MAX: f32 = 10.0;
+/// Dimensions whose table entries are added in a byte: two groups. The sizes of their levels stay below 256 together,
+/// which they do by themselves unless a query has many large values side by side.
+const PAIR: usize = 2 * 8 * GROUP;
 /// Standard deviations of a query's values that the levels span. Wider, and steps get coarse; narrower, and large
 /// values are cut: 2.8 loses least for normal values and 21 levels (Max 1960, interpolated).
 const SPAN: f64 = 2.8;
+/// Bytes from what is scanned to what is fetched meanwhile: two blocks of 384 dimensions, as far as memory is away.
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+pub(crate) const AHEAD: usize = 6656;
 /// Largest dimension whose sums of levels fit 16 bits.
 pub const DIMENSION_MAX: usize = (u16::MAX as f32 / LEVEL_MAX) as usize;
 
@@ -82,25 +89,34 @@ pub struct CodeQuery {
     pub(crate) code_bytes: usize,
     /// What a sum of table entries is multiplied with.
     pub(crate) scale: f32,
-    /// What is added then; the result is about the dot product of the query with the signs.
+    /// What is added then; the result is about the dot product of the query with the signs, and the reach.
     pub(crate) bias: f32,
 }
 
 impl CodeQuery {
-    /// Prepares a rotated query; `fill` makes the tables of one group of bytes, `table_bytes` long, from its levels.
-    pub(crate) fn new(rotated: &[f32], table_bytes: usize, fill: fn(&[i8; 8 * GROUP], &mut [u8])) -> Self {
+    /// Prepares a rotated query; `reach` is added to every product with signs; `fill` makes the tables of one group of bytes, `table_bytes` long, from its levels.
+    pub(crate) fn new(rotated: &[f32], reach: f32, table_bytes: usize, fill: fn(&[i8; 8 * GROUP], &mut [u8])) -> Self {
         assert!(rotated.len() <= DIMENSION_MAX, "levels of {} dimensions do not fit 16 bits", rotated.len());
         let square: f64 = rotated.iter().map(|&value| f64::from(value) * f64::from(value)).sum();
         let step = SPAN / f64::from(LEVEL_MAX) * (square / rotated.len() as f64).sqrt();
-        let inverse = if step > 0.0 { (1.0 / step) as f32 } else { 0.0 };
         let code_bytes = code_bytes(rotated.len());
         let mut levels = vec![[0i8; 8 * GROUP]; code_bytes / GROUP];
+        let mut inverse = if step > 0.0 { (1.0 / step) as f32 } else { 0.0 };
+        loop {
+            for (level, &value) in levels.as_flattened_mut().iter_mut().zip(rotated) {
+                *level = (value * inverse).clamp(-LEVEL_MAX, LEVEL_MAX).round() as i8;
+            }
+            let size = |levels: &[i8]| levels.iter().map(|level| u32::from(level.unsigned_abs())).sum::<u32>();
+            if levels.as_flattened().chunks(PAIR).all(|pair| u8::try_from(size(pair)).is_ok()) {
+                break;
+            }
+            inverse *= 0.9;
+        }
         let (mut sizes, mut product, mut own) = (0i64, 0.0f64, 0i64);
-        for (level, &value) in levels.as_flattened_mut().iter_mut().zip(rotated) {
-            *level = (value * inverse).clamp(-LEVEL_MAX, LEVEL_MAX).round() as i8;
+        for (&level, &value) in levels.as_flattened().iter().zip(rotated) {
             sizes += i64::from(level.unsigned_abs());
-            product += f64::from(*level) * f64::from(value);
-            own += i64::from(*level) * i64::from(*level);
+            product += f64::from(level) * f64::from(value);
+            own += i64::from(level) * i64::from(level);
         }
         // The multiple of the levels that comes nearest to the query.
         let unit = if own > 0 { product / own as f64 } else { 0.0 };
@@ -109,7 +125,7 @@ impl CodeQuery {
         for (levels, table) in levels.iter().zip(tables[start..].chunks_exact_mut(table_bytes)) {
             fill(levels, table);
         }
-        let (scale, bias) = ((2.0 * unit) as f32, (-unit * sizes as f64) as f32);
+        let (scale, bias) = ((2.0 * unit) as f32, (f64::from(reach) - unit * sizes as f64) as f32);
         Self { tables, start, table_bytes, code_bytes, scale, bias }
     }
 
@@ -154,8 +170,27 @@ pub(crate) fn fill_bytes(levels: &[i8; 8 * GROUP], tables: &mut [u8]) {
     }
 }
 
-/// The specification: one row at a time, one byte at a time.
-pub(crate) fn estimate(query: &CodeQuery, blocks: &[u8], floor: f32, hits: &mut [u64], estimates: &mut [f32]) {
+/// The specification: one query at a time, one row at a time, one byte at a time.
+pub(crate) fn estimate(queries: &[&CodeQuery], blocks: &[u8], floors: &[f32], hits: &mut [u64], estimates: &mut [f32]) {
+    for (query, floor, hits, estimates) in each(queries, floors, hits, estimates) {
+        estimate_one(query, blocks, floor, hits, estimates);
+    }
+}
+
+/// Each query with its floor and its share of the results.
+pub(crate) fn each<'a>(
+    queries: &'a [&CodeQuery],
+    floors: &'a [f32],
+    hits: &'a mut [u64],
+    estimates: &'a mut [f32],
+) -> impl Iterator<Item = (&'a CodeQuery, f32, &'a mut [u64], &'a mut [f32])> {
+    let blocks = hits.len() / queries.len();
+    let results = hits.chunks_exact_mut(blocks).zip(estimates.chunks_exact_mut(blocks * BLOCK_ROWS));
+    let asked = queries.iter().zip(floors);
+    asked.zip(results).map(|((query, &floor), (hits, estimates))| (*query, floor, hits, estimates))
+}
+
+fn estimate_one(query: &CodeQuery, blocks: &[u8], floor: f32, hits: &mut [u64], estimates: &mut [f32]) {
     let bytes = query.code_bytes;
     let tables = query.tables().as_chunks::<256>().0;
     let blocks = blocks.chunks_exact(BLOCK_ROWS * (bytes + 4));

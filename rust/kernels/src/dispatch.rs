@@ -33,7 +33,7 @@ type Int8Rows = unsafe fn(&[i16], &[i8], usize, &mut [i32]);
 type Int8Gather = unsafe fn(&[i16], &[i8], usize, &[u32], &mut [i32]);
 type Rotate = unsafe fn(&Rotation, &mut [f32]);
 type Round = unsafe fn(&[f32], &mut [i8]) -> Rounded;
-type Estimate = unsafe fn(&CodeQuery, &[u8], f32, &mut [u64], &mut [f32]);
+type Estimate = unsafe fn(&[&CodeQuery], &[u8], &[f32], &mut [u64], &mut [f32]);
 
 /// The operations of one instruction set.
 ///
@@ -127,20 +127,37 @@ impl Kernels {
         unsafe { (self.round)(values, codes) }
     }
 
-    /// Prepares a rotated query for [`Self::estimate`] with the same instruction set.
-    pub fn code_query(&self, rotated: &[f32]) -> CodeQuery {
-        CodeQuery::new(rotated, self.table_bytes, self.fill)
+    /// Prepares a rotated query for [`Self::estimate`] with the same instruction set; `reach` is how far the product of
+    /// the query with a row's signs may be off.
+    pub fn code_query(&self, rotated: &[f32], reach: f32) -> CodeQuery {
+        CodeQuery::new(rotated, reach, self.table_bytes, self.fill)
     }
 
-    /// Estimates the score of every row of `blocks` ([`crate::codes`]), 64 to a block; bit `i` of a block's `hits` tells
-    /// that its row `i` reaches `floor`.
-    pub fn estimate(&self, query: &CodeQuery, blocks: &[u8], floor: f32, hits: &mut [u64], estimates: &mut [f32]) {
-        let block = BLOCK_ROWS * (query.code_bytes + size_of::<u32>());
-        assert_eq!(query.table_bytes, self.table_bytes, "a query prepared for another instruction set");
-        assert_eq!(blocks.len(), hits.len() * block, "blocks and hits of different lengths");
+    /// Estimates the score of every row of `blocks` ([`crate::codes`]), 64 to a block, for each query, one query after
+    /// another in the results; bit `i` of a block's `hits` tells that its row `i` reaches the query's floor.
+    ///
+    /// Several queries at once are faster than one after another.
+    pub fn estimate(
+        &self,
+        queries: &[&CodeQuery],
+        blocks: &[u8],
+        floors: &[f32],
+        hits: &mut [u64],
+        estimates: &mut [f32],
+    ) {
+        let Some(first) = queries.first() else { return };
+        let count = blocks.len() / (BLOCK_ROWS * (first.code_bytes + size_of::<u32>()));
+        let alike = |query: &&CodeQuery| query.table_bytes == self.table_bytes && query.code_bytes == first.code_bytes;
+        assert!(queries.iter().all(alike), "queries prepared for another instruction set or of several dimensions");
+        assert_eq!(queries.len(), floors.len(), "queries and floors of different lengths");
+        assert_eq!(blocks.len(), count * BLOCK_ROWS * (first.code_bytes + size_of::<u32>()), "a block in part");
+        assert_eq!(hits.len(), count * queries.len(), "hits of another number than blocks for each query");
         assert_eq!(estimates.len(), hits.len() * BLOCK_ROWS, "hits and estimates of different lengths");
+        if count == 0 {
+            return;
+        }
         // SAFETY: `self` comes from the table after detection (see the type), which is all that the function asks.
-        unsafe { (self.estimate)(query, blocks, floor, hits, estimates) }
+        unsafe { (self.estimate)(queries, blocks, floors, hits, estimates) }
     }
 }
 

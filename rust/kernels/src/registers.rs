@@ -4,7 +4,7 @@
 ///
 /// Of f32: `load`, `zero`, `step` (multiply, then add) and `sum` (of the lanes of a row). Of 8-bit rows: `int8_zero`,
 /// `int8_step` (widen to 16 bits, multiply, add neighbours to 32-bit sums) and `int8_sum`. `prefetch` asks for a line
-/// of memory. `estimate` and `fill` are the scan of 1-bit codes and its tables, `table_bytes` for each group.
+/// of memory, so many bytes on. `estimate` and `fill` are the scan of 1-bit codes and its tables, `table_bytes` for each group.
 ///
 /// A macro, because a function can have a target feature but not take one as a parameter.
 /// `rows` is the number of rows scored at once: as many as their sums fit in registers, so that the additions of one
@@ -61,11 +61,14 @@ macro_rules! kernels {
             let (groups, rest) = out.as_chunks_mut::<4>();
             let mut start = 0;
             for out in groups {
-                *out = int8_many(query, std::array::from_fn(|row| &rows[start + row * stride..][..query.len()]));
+                *out = int8_many::<4, true>(
+                    query,
+                    std::array::from_fn(|row| &rows[start + row * stride..][..query.len()]),
+                );
                 start += 4 * stride;
             }
             for out in rest {
-                [*out] = int8_many(query, [&rows[start..][..query.len()]]);
+                [*out] = int8_many::<1, false>(query, [&rows[start..][..query.len()]]);
                 start += stride;
             }
         }
@@ -78,19 +81,19 @@ macro_rules! kernels {
                 for &ahead in wanted[4 * index..].iter().skip(8).take(4) {
                     let row = &column[ahead as usize * stride..][..query.len()];
                     for line in row.chunks(64) {
-                        prefetch(line);
+                        prefetch(line, 0);
                     }
                 }
-                *out = int8_many(query, group.map(|row| &column[row as usize * stride..][..query.len()]));
+                *out = int8_many::<4, false>(query, group.map(|row| &column[row as usize * stride..][..query.len()]));
             }
             for (out, &row) in rest.iter_mut().zip(wanted_rest) {
-                [*out] = int8_many(query, [&column[row as usize * stride..][..query.len()]]);
+                [*out] = int8_many::<1, false>(query, [&column[row as usize * stride..][..query.len()]]);
             }
         }
 
         #[inline]
         #[target_feature(enable = $feature)]
-        fn int8_many<const N: usize>(query: &[i16], rows: [&[i8]; N]) -> [i32; N] {
+        fn int8_many<const N: usize, const SCAN: bool>(query: &[i16], rows: [&[i8]; N]) -> [i32; N] {
             let query = query.as_chunks::<$int8_width>().0;
             let mut steps = [&[][..]; N];
             for row in 0..N {
@@ -99,6 +102,10 @@ macro_rules! kernels {
             let mut lanes = [int8_zero(); N];
             for index in 0..query.len() {
                 for row in 0..N {
+                    // Once a line, of rows that follow each other.
+                    if SCAN && index.is_multiple_of(64 / $int8_width) {
+                        prefetch(&steps[row][index], crate::codes::AHEAD);
+                    }
                     lanes[row] = int8_step(lanes[row], &steps[row][index], &query[index]);
                 }
             }
@@ -139,7 +146,7 @@ macro_rules! kernels {
             for (index, (out, group_wanted)) in groups.iter_mut().zip(wanted).enumerate() {
                 for &ahead in wanted.get(index + 2).into_iter().flatten() {
                     for line in column[ahead as usize * stride..][..query.len()].chunks(16) {
-                        prefetch(line);
+                        prefetch(line, 0);
                     }
                 }
                 let mut group = [query; $rows];

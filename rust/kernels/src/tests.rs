@@ -191,15 +191,33 @@ proptest! {
             codes::put(&mut stored[row / 64 * block..][..block], row % 64, &rotated, factor, offset);
             let signs = rotated.iter().map(|&value| if value.is_sign_negative() { -1.0 } else { 1.0 });
             let product: f64 = signs.zip(&query).map(|(sign, &value)| sign * f64::from(value)).sum();
-            expected.push(f64::from(factor) * product + f64::from(offset));
+            expected.push(f64::from(factor) * (product + 0.25) + f64::from(offset));
         }
         let run = |kernels: &Kernels| {
             let (mut hits, mut estimates) = (vec![7; blocks], vec![9.0f32; blocks * BLOCK_ROWS]);
-            kernels.estimate(&kernels.code_query(&query), &stored, floor, &mut hits, &mut estimates);
+            kernels.estimate(&[&kernels.code_query(&query, 0.25)], &stored, &[floor], &mut hits, &mut estimates);
             (hits, estimates)
         };
         let (hits, estimates) = run(available().last().unwrap());
         every(|kernels| assert_eq!(run(kernels), (hits.clone(), estimates.clone()), "{kernels:?}"));
+        // Several queries at once, one of them a spike that needs smaller levels.
+        let mut spike = vec![0.01; dimension];
+        spike[..dimension.min(60)].fill(1.0);
+        let (other, _) = noise(dimension, seed ^ 1);
+        let queries = [&query, &spike, &other, &query, &spike, &query, &other];
+        every(|kernels| {
+            let coded: Vec<_> = queries.iter().map(|query| kernels.code_query(query, 0.25)).collect();
+            let coded: Vec<_> = coded.iter().collect();
+            let (mut hits, mut estimates) = (vec![7; 7 * blocks], vec![9.0f32; 7 * blocks * BLOCK_ROWS]);
+            kernels.estimate(&coded, &stored, &[floor; 7], &mut hits, &mut estimates);
+            for (index, query) in queries.iter().enumerate() {
+                let (mut own_hits, mut own) = (vec![7; blocks], vec![9.0f32; blocks * BLOCK_ROWS]);
+                let scalar = available().last().unwrap();
+                scalar.estimate(&[&scalar.code_query(query, 0.25)], &stored, &[floor], &mut own_hits, &mut own);
+                assert_eq!(&hits[index * blocks..][..blocks], own_hits, "{kernels:?}");
+                assert_eq!(&estimates[index * blocks * BLOCK_ROWS..][..own.len()], own, "{kernels:?}");
+            }
+        });
         for (row, (&estimate, &expected)) in estimates.iter().zip(&expected).enumerate() {
             prop_assert_eq!(hits[row / 64] >> (row % 64) & 1 == 1, estimate >= floor);
             // A level is off by half a step or cut where a value is large; factors keep eight bits.

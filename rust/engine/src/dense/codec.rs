@@ -4,7 +4,7 @@
 //! <y, Rq> + <c, q>. Rounding y to 8-bit integers loses a remainder whose length is kept, so by Cauchy and Schwarz the
 //! cosine lies within a bound of what the integers say: nothing outside it is ever excluded. Of the signs of y alone,
 //! <x, q> ≈ factor · <sign y, R(q − c)> + <x − c, c> + <c, q>, with factor = |y|² / Σ|yᵢ|; that estimate is off by about
-//! 0.6 · factor · |q − c|, at random (Gao and Long 2024; centring as there).
+//! 0.6 · factor · |q − c|, at random (Gao and Long 2024; centring as there). [`TRUST`] times that is a row's reach.
 
 use ragstone_kernels::codes::{self, CodeQuery};
 use ragstone_kernels::dispatch::Kernels;
@@ -14,9 +14,16 @@ use ragstone_kernels::quantize::Rotation;
 const DIMENSIONS: std::ops::RangeInclusive<usize> = 16..=codes::DIMENSION_MAX;
 /// Most rows that the centre is computed of.
 const SAMPLE: usize = 1 << 14;
-/// Standard deviation of an estimate, in units of √(1 − |c|²) · |q − c| / √dimension: √(π/2 − 1) for the signs of normal
-/// values, and a percent for the query's levels.
-const DEVIATION: f64 = 0.765;
+/// Standard deviation of an estimate in units of factor · |q − c|: √(1 − 2/π) for the signs of normal values, and a
+/// percent for the query's levels.
+const DEVIATION: f64 = 0.61;
+/// What rounding factor and offset to eight bits adds to it, in units of √dimension.
+const ROUNDING: f64 = 0.0012;
+/// Standard deviations by which an estimate may be wrong before a hit is lost.
+const TRUST: f64 = 2.6;
+/// Standard deviations by which the worst of the best estimates is usually too high at most, because the best estimates
+/// are the lucky ones.
+const LUCK: f64 = 1.4;
 /// Length of the longest y, with room for its rounding: two unit vectors apart.
 const LONGEST: f64 = 2.05;
 /// What single roundings to f32 add up to on the way from integers to a bound, at most.
@@ -113,6 +120,10 @@ impl Codec {
         let mut centred: Vec<f32> = query.iter().zip(&self.center).map(|(value, center)| value - center).collect();
         let distance = kernels.dot_wide(&centred, &centred).sqrt();
         let spread = (1.0 - kernels.dot_wide(&self.center, &self.center)).max(0.0).sqrt();
+        let dimensions = (query.len() as f64).sqrt();
+        let deviation = (DEVIATION * distance).hypot(ROUNDING * dimensions);
+        // A row's factor is usually about √(π/2) times its distance from the centre over √dimension.
+        let usual = deviation * 1.2533 * spread / dimensions;
         kernels.rotate(&self.rotation, &mut centred);
         let mut rotated = query.to_vec();
         kernels.rotate(&self.rotation, &mut rotated);
@@ -132,8 +143,8 @@ impl Codec {
         }
         let length = kernels.dot_wide(query, query).sqrt() * (1.0 + self.rotation.error());
         CodedQuery {
-            bits: kernels.code_query(&centred),
-            deviation: DEVIATION * spread * distance / (query.len() as f64).sqrt(),
+            bits: kernels.code_query(&centred, (TRUST * deviation) as f32),
+            distance: (usual * (TRUST + LUCK)) as f32,
             offset: kernels.dot_wide(&self.center, query),
             int16,
             scale,
@@ -146,10 +157,10 @@ impl Codec {
 /// A query against the codes of one codec.
 #[derive(Debug)]
 pub(super) struct CodedQuery {
-    /// Against bits.
+    /// Against bits: estimates are what the score of a row can be at best, as far as they can be trusted.
     pub(super) bits: CodeQuery,
-    /// Standard deviation of an estimate.
-    pub(super) deviation: f64,
+    /// How far the estimate of one of the best rows usually stays below the best estimates, at most.
+    pub(super) distance: f32,
     /// Cosine of the query with the centre: to be added to estimates.
     pub(super) offset: f64,
     /// Against 8-bit integers.
@@ -165,5 +176,16 @@ impl CodedQuery {
     pub(super) fn cosine(&self, sum: i32, factors: Int8Factors) -> (f64, f64) {
         let cosine = f64::from(sum) * (f64::from(factors.scale) * self.scale) + self.offset;
         (cosine, f64::from(factors.residual) * self.length + self.error)
+    }
+
+    /// Whether that cosine, as high as it can be, reaches a floor: quick, and yes rather once too often.
+    #[inline]
+    pub(super) fn may_reach(&self, floor: f32) -> impl Fn(i32, Int8Factors) -> bool {
+        let (scale, length) = (self.scale as f32, self.length as f32);
+        let floor = floor - (self.offset + self.error + 4.0 * SLACK) as f32;
+        move |sum, factors| {
+            let upper = sum as f32 * (factors.scale * scale) + factors.residual * length;
+            upper >= floor || upper.is_nan()
+        }
     }
 }

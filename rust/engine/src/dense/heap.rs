@@ -158,7 +158,12 @@ impl Heap {
     }
 
     pub(super) fn row_of(&self, id: i64) -> Option<u32> {
-        self.rows.get(&id).copied()
+        // Ids are most often numbered on, and then their row is known.
+        let guess = id.checked_sub(*self.ids.first()?).and_then(|guess| usize::try_from(guess).ok());
+        match guess.and_then(|guess| Some((guess as u32, *self.ids.get(guess)?))) {
+            Some((row, found)) if found == id && self.live_row(row) => Some(row),
+            _ => self.rows.get(&id).copied(),
+        }
     }
 
     /// Live ids with their rows, in no order.

@@ -3,8 +3,8 @@
 //! Rows come in three tiers, each an order of magnitude larger than the one before: bits, 8-bit integers, f32. Few
 //! wanted rows are compared by their integers, whose bounds lose nothing, and those that can be among the best by their
 //! f32: exact. Many wanted rows are first estimated by their bits, and compared as far as estimates can be trusted: all
-//! rows whose estimate is less than [`TRUST`] standard deviations below the score of the worst hit. Which rows that are
-//! does not depend on the order in which they were met, nor on threads. `exact` leaves the bits out.
+//! rows whose estimate, at best, reaches the score of the worst hit. Which rows that are does not depend on the order in
+//! which they were met, nor on threads. `exact` leaves the bits out.
 
 use std::cmp::Reverse;
 use std::time::{Duration, Instant};
@@ -26,16 +26,13 @@ const PLAIN_ROWS: usize = 256;
 pub(super) const INTEGER_ROWS: usize = 4096;
 /// The same for one of this many rows: estimating a row costs so much less than fetching its integers.
 const INTEGER_SHARE: usize = 10;
-/// Standard deviations by which an estimate may be wrong before a hit is lost.
-const TRUST: f64 = 2.6;
-/// Standard deviations by which the worst of the best estimates is usually too high at most, because the best estimates
-/// are the lucky ones.
-const LUCK: f64 = 1.4;
 /// Candidates with the best estimates that are compared first, to know what the others have to reach: for each hit, and
 /// at least.
 const FIRST: (usize, usize) = (2, 64);
 /// Blocks estimated by one call: they stay in the second-level cache while several queries pass over them.
 const RUN_BLOCKS: usize = 16;
+/// Queries that go into one call.
+const TOGETHER: usize = 4;
 /// Runs between two looks at the interrupt: well below a millisecond.
 const RUNS_PER_CHECK: usize = 64;
 /// Rows compared by their integers between two looks at the interrupt.
@@ -169,8 +166,7 @@ impl Tiers<'_> {
             }
             return Ok(());
         }
-        let estimated =
-            coded.iter().map(|query| Estimated::best(k, ((TRUST + LUCK) * query.deviation) as f32)).collect();
+        let estimated = coded.iter().map(|query| Estimated::best(k, query.distance)).collect();
         let estimated = self.estimate(wanted, &coded, estimated, effort)?;
         for ((coded, estimated), (query, top)) in coded.iter().zip(estimated).zip(pairs) {
             let rows = self.survivors(wanted, coded, estimated, k, effort)?;
@@ -226,7 +222,7 @@ impl Tiers<'_> {
         }
         let (promising, others) = candidates.split_at(first);
         self.compare_scattered(promising.iter().map(|one| one.row), query, &mut sieve)?;
-        let needed = (f64::from(sieve.floor()) - query.offset - TRUST * query.deviation) as f32;
+        let needed = (f64::from(sieve.floor()) - query.offset) as f32;
         let others = others.iter().filter(|one| one.score >= needed).map(|one| one.row);
         if floor <= needed {
             self.compare_scattered(others, query, &mut sieve)?;
@@ -308,7 +304,8 @@ impl Tiers<'_> {
         interrupt: &dyn Interrupt,
     ) -> Result<()> {
         let block = block_bytes(self.dimension);
-        let (mut hits, mut scores) = ([0; RUN_BLOCKS], [0.0; RUN_BLOCKS * BLOCK_ROWS]);
+        let mut hits = [0; TOGETHER * RUN_BLOCKS];
+        let mut scores = [0.0; TOGETHER * RUN_BLOCKS * BLOCK_ROWS];
         let mut at = range.start;
         let mut step = 0usize;
         while at < range.end {
@@ -326,10 +323,19 @@ impl Tiers<'_> {
             // Short runs at first: the floor rises with the first rows.
             let count = (at - range.start + 1).min(RUN_BLOCKS).min(range.end - at).min(stored - first);
             let blocks = &run.blocks[first * block..][..count * block];
-            let (hits, scores) = (&mut hits[..count], &mut scores[..count * BLOCK_ROWS]);
-            for (query, estimated) in queries.iter().zip(&mut *estimated) {
-                self.kernels.estimate(&query.bits, blocks, estimated.floor, hits, scores);
-                estimated.keep(at, hits, &wanted.words[at..], scores);
+            let parts = queries.chunks(TOGETHER).zip(estimated.chunks_mut(TOGETHER));
+            for (queries, estimated) in parts {
+                let (mut bits, mut floors) = ([&queries[0].bits; TOGETHER], [0.0; TOGETHER]);
+                for (index, (query, estimated)) in queries.iter().zip(&*estimated).enumerate() {
+                    (bits[index], floors[index]) = (&query.bits, estimated.floor);
+                }
+                let together = queries.len();
+                let (hits, scores) = (&mut hits[..count * together], &mut scores[..count * together * BLOCK_ROWS]);
+                self.kernels.estimate(&bits[..together], blocks, &floors[..together], hits, scores);
+                let parts = hits.chunks(count).zip(scores.chunks(count * BLOCK_ROWS));
+                for (estimated, (hits, scores)) in estimated.iter_mut().zip(parts) {
+                    estimated.keep(at, hits, &wanted.words[at..], scores);
+                }
             }
             at += count;
         }
@@ -373,7 +379,11 @@ impl Tiers<'_> {
                 let local: Vec<u32> = rows.iter().map(|&row| row - base as u32).collect();
                 self.kernels.int8_gather(&query.int16, run.int8, stride, &local, sums);
             }
+            let may_reach = query.may_reach(sieve.floor());
             for (&row, &sum) in rows.iter().zip(&*sums) {
+                if !may_reach(sum, run.factors[row as usize - base]) {
+                    continue;
+                }
                 let (cosine, error) = query.cosine(sum, run.factors[row as usize - base]);
                 if !sieve.offer(row, cosine, error) {
                     return Err((self.damage)(row));

@@ -106,7 +106,8 @@ proptest! {
         prop_assert!(found + 1 + truth.len() / 20 >= truth.len(), "{} of {}", found, truth.len());
         for hit in &answers[0] {
             prop_assert!(allowed.contains(hit.row));
-            prop_assert_eq!(hit.score, scalar::dot(vectors[hit.row as usize].as_ref().unwrap(), &query));
+            let score = scalar::dot(vectors[hit.row as usize].as_ref().unwrap(), &query);
+            prop_assert_eq!(hit.score.to_bits(), score.to_bits());
         }
     }
 
@@ -191,7 +192,7 @@ proptest! {
         let mut sorted = estimates.clone();
         sorted.sort_by(|a, b| b.total_cmp(a));
         let floor = sorted.get(k - 1).map_or(f32::NEG_INFINITY, |worst| worst - f32::from(distance));
-        prop_assert_eq!(expected.0, floor);
+        prop_assert_eq!(expected.0.to_bits(), floor.to_bits());
         prop_assert_eq!(expected.1.len(), estimates.iter().filter(|&&one| one >= floor).count());
     }
 

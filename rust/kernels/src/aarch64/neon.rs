@@ -10,7 +10,7 @@ use std::arch::aarch64::{
 };
 use std::arch::is_aarch64_feature_detected;
 
-use crate::codes::{BLOCK_ROWS, CodeQuery, GROUP, fill_nibbles as fill};
+use crate::codes::{BLOCK_ROWS, CodeQuery, GROUP, each, fill_nibbles as fill};
 
 kernels! {
     name: "neon",
@@ -26,7 +26,7 @@ kernels! {
 
 /// Does nothing: there is no stable intrinsic for a hint to the caches.
 #[inline(always)]
-fn prefetch<T>(_line: &[T]) {}
+fn prefetch<T>(_line: &[T], _ahead: usize) {}
 
 #[inline]
 #[target_feature(enable = "neon")]
@@ -94,7 +94,14 @@ fn bytes(from: &[u8; 16]) -> uint8x16_t {
 }
 
 #[target_feature(enable = "neon")]
-fn estimate(query: &CodeQuery, blocks: &[u8], floor: f32, hits: &mut [u64], estimates: &mut [f32]) {
+fn estimate(queries: &[&CodeQuery], blocks: &[u8], floors: &[f32], hits: &mut [u64], estimates: &mut [f32]) {
+    for (query, floor, hits, estimates) in each(queries, floors, hits, estimates) {
+        estimate_one(query, blocks, floor, hits, estimates);
+    }
+}
+
+#[target_feature(enable = "neon")]
+fn estimate_one(query: &CodeQuery, blocks: &[u8], floor: f32, hits: &mut [u64], estimates: &mut [f32]) {
     let block = query.code_bytes + 4;
     let tables = query.tables().as_chunks::<16>().0;
     let tables = &tables.as_chunks::<{ 2 * GROUP }>().0[..query.code_bytes / GROUP];

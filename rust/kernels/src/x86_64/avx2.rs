@@ -12,7 +12,7 @@ use std::arch::x86_64::{
 };
 
 use super::prefetch;
-use crate::codes::{BLOCK_ROWS, CodeQuery, GROUP, fill_nibbles as fill};
+use crate::codes::{AHEAD, BLOCK_ROWS, CodeQuery, GROUP, each, fill_nibbles as fill};
 
 kernels! {
     name: "avx2",
@@ -100,35 +100,41 @@ fn table(from: &[u8; 16]) -> __m256i {
 }
 
 #[target_feature(enable = "avx2")]
-fn estimate(query: &CodeQuery, blocks: &[u8], floor: f32, hits: &mut [u64], estimates: &mut [f32]) {
-    let block = query.code_bytes + 4;
-    let tables = query.tables().as_chunks::<16>().0;
-    let tables = &tables.as_chunks::<{ 2 * GROUP }>().0[..query.code_bytes / GROUP];
-    let blocks = blocks.as_chunks::<64>().0;
-    let (scale, bias, floor) = (_mm256_set1_ps(query.scale), _mm256_set1_ps(query.bias), _mm256_set1_ps(floor));
-    for (index, (hits, estimates)) in hits.iter_mut().zip(estimates.as_chunks_mut::<BLOCK_ROWS>().0).enumerate() {
-        let lines = &blocks[index * block..][..block];
-        for ahead in blocks.iter().skip((index + 2) * block).take(block) {
-            prefetch(ahead);
-        }
-        let (codes, factors) = lines.split_at(query.code_bytes);
-        let sums = look_up(codes, tables).map(|half| widen(half));
-        *hits = 0;
-        for eighth in 0..8 {
-            // A half of the places holds the even or the odd eighths of the rows.
-            let sum = sums[eighth % 2][eighth / 2];
-            let packed = bytes(&factors[eighth / 2].as_chunks().0[eighth % 2]);
-            let factor = _mm256_castsi256_ps(_mm256_and_si256(packed, _mm256_set1_epi32(!0xFFFF)));
-            let offset = _mm256_castsi256_ps(_mm256_slli_epi32::<16>(packed));
-            let product = _mm256_add_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(sum), scale), bias);
-            let estimate = _mm256_add_ps(_mm256_mul_ps(product, factor), offset);
-            let reached = _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GE_OQ>(estimate, floor));
-            *hits |= (reached as u64) << (8 * eighth);
-            let out: &mut [f32; 8] = &mut estimates.as_chunks_mut().0[eighth];
-            // SAFETY: the reference is to 8 floats, and this store needs no alignment.
-            unsafe { _mm256_storeu_ps(out.as_mut_ptr(), estimate) }
+fn estimate(queries: &[&CodeQuery], blocks: &[u8], floors: &[f32], hits: &mut [u64], estimates: &mut [f32]) {
+    for (query, floor, hits, estimates) in each(queries, floors, hits, estimates) {
+        let tables = query.tables().as_chunks::<16>().0.as_chunks().0;
+        let tables = &tables[..query.code_bytes / GROUP];
+        let blocks = blocks.as_chunks::<64>().0.chunks_exact(query.code_bytes + 4);
+        let out = estimates.as_chunks_mut::<BLOCK_ROWS>().0;
+        for ((lines, hits), out) in blocks.zip(hits).zip(out) {
+            let (codes, factors) = lines.split_at(query.code_bytes);
+            *hits = scores(look_up(codes, tables), factors, query, floor, out);
         }
     }
+}
+
+/// The estimates of a block's rows, and which of them reach the floor.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn scores(sums: [[__m256i; 2]; 2], factors: &[[u8; 64]], query: &CodeQuery, floor: f32, out: &mut [f32; 64]) -> u64 {
+    let (scale, bias, floor) = (_mm256_set1_ps(query.scale), _mm256_set1_ps(query.bias), _mm256_set1_ps(floor));
+    let sums = [widen(sums[0]), widen(sums[1])];
+    let mut hits = 0;
+    for eighth in 0..8 {
+        // A half of the places holds the even or the odd eighths of the rows.
+        let sum = sums[eighth % 2][eighth / 2];
+        let packed = bytes(&factors[eighth / 2].as_chunks().0[eighth % 2]);
+        let factor = _mm256_castsi256_ps(_mm256_and_si256(packed, _mm256_set1_epi32(!0xFFFF)));
+        let offset = _mm256_castsi256_ps(_mm256_slli_epi32::<16>(packed));
+        let product = _mm256_add_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(sum), scale), bias);
+        let estimate = _mm256_add_ps(_mm256_mul_ps(product, factor), offset);
+        let reached = _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GE_OQ>(estimate, floor));
+        hits |= (reached as u64) << (8 * eighth);
+        let out: &mut [f32; 8] = &mut out.as_chunks_mut().0[eighth];
+        // SAFETY: the reference is to 8 floats, and this store needs no alignment.
+        unsafe { _mm256_storeu_ps(out.as_mut_ptr(), estimate) }
+    }
+    hits
 }
 
 /// Sums of table entries for each half of the 64 places: all sums modulo 2¹⁶ with the next row's times 256 added to
@@ -142,6 +148,7 @@ fn look_up(codes: &[[u8; 64]], tables: &[[[u8; 16]; 2 * GROUP]]) -> [[__m256i; 2
     for group in 0..tables.len() {
         let mut entries = [_mm256_setzero_si256(); 2];
         for byte in 0..GROUP {
+            prefetch(&groups[group][byte], AHEAD);
             let (lower, upper) = (table(&tables[group][2 * byte]), table(&tables[group][2 * byte + 1]));
             for (half, entries) in entries.iter_mut().enumerate() {
                 let codes = bytes(&groups[group][byte].as_chunks().0[half]);

@@ -12,7 +12,7 @@ use std::arch::x86_64::{
 
 use super::avx2::sum_register;
 use super::prefetch;
-use crate::codes::{BLOCK_ROWS, CodeQuery, GROUP, fill_table};
+use crate::codes::{AHEAD, BLOCK_ROWS, CodeQuery, GROUP, each, fill_table};
 
 kernels! {
     name: "avx512",
@@ -91,64 +91,136 @@ fn bytes(from: &[u8; 64]) -> __m512i {
     unsafe { _mm512_loadu_si512(from.as_ptr().cast()) }
 }
 
+/// Queries that share the work on codes: as many as their sums fit in registers beside it.
+const TOGETHER: usize = 4;
+
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-fn estimate(query: &CodeQuery, blocks: &[u8], floor: f32, hits: &mut [u64], estimates: &mut [f32]) {
-    let block = query.code_bytes + 4;
-    let tables = query.tables().as_chunks::<64>().0;
-    let tables = &tables.as_chunks::<4>().0[..query.code_bytes / GROUP];
-    let blocks = blocks.as_chunks::<64>().0;
-    let (scale, bias, floor) = (_mm512_set1_ps(query.scale), _mm512_set1_ps(query.bias), _mm512_set1_ps(floor));
-    for (index, (hits, estimates)) in hits.iter_mut().zip(estimates.as_chunks_mut::<BLOCK_ROWS>().0).enumerate() {
-        let lines = &blocks[index * block..][..block];
-        for ahead in blocks.iter().skip((index + 2) * block).take(block) {
-            prefetch(ahead);
-        }
-        let (codes, factors) = lines.split_at(query.code_bytes);
-        let sums = widen(look_up(codes, tables));
-        *hits = 0;
-        for quarter in 0..4 {
-            let packed = bytes(&factors[quarter]);
-            let factor = _mm512_castsi512_ps(_mm512_and_si512(packed, _mm512_set1_epi32(!0xFFFF)));
-            let offset = _mm512_castsi512_ps(_mm512_slli_epi32::<16>(packed));
-            let product = _mm512_add_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sums[quarter]), scale), bias);
-            let estimate = _mm512_add_ps(_mm512_mul_ps(product, factor), offset);
-            *hits |= u64::from(_mm512_cmp_ps_mask::<_CMP_GE_OQ>(estimate, floor)) << (16 * quarter);
-            let out: &mut [f32; 16] = &mut estimates.as_chunks_mut().0[quarter];
-            // SAFETY: the reference is to 16 floats, and this store needs no alignment.
-            unsafe { _mm512_storeu_ps(out.as_mut_ptr(), estimate) }
+fn estimate(queries: &[&CodeQuery], blocks: &[u8], floors: &[f32], hits: &mut [u64], estimates: &mut [f32]) {
+    let share = hits.len() / queries.len();
+    let (groups, rest) = queries.as_chunks::<TOGETHER>();
+    let (group_floors, rest_floors) = floors.as_chunks::<TOGETHER>();
+    let (group_hits, rest_hits) = hits.split_at_mut(groups.len() * TOGETHER * share);
+    let (group_estimates, rest_estimates) = estimates.split_at_mut(group_hits.len() * BLOCK_ROWS);
+    let mut hits = group_hits.chunks_exact_mut(share);
+    let mut estimates = group_estimates.chunks_exact_mut(share * BLOCK_ROWS);
+    for (queries, &floors) in groups.iter().zip(group_floors) {
+        let mut hits = std::array::from_fn(|_| hits.next().expect("hits for each query"));
+        let mut estimates = std::array::from_fn(|_| estimates.next().expect("estimates for each query"));
+        estimate_together(*queries, blocks, floors, &mut hits, &mut estimates);
+    }
+    if rest.is_empty() {
+        return;
+    }
+    for (query, floor, hits, estimates) in each(rest, rest_floors, rest_hits, rest_estimates) {
+        estimate_together([query], blocks, [floor], &mut [hits], &mut [estimates]);
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+fn estimate_together<const N: usize>(
+    queries: [&CodeQuery; N],
+    blocks: &[u8],
+    floors: [f32; N],
+    hits: &mut [&mut [u64]; N],
+    estimates: &mut [&mut [f32]; N],
+) {
+    let code_bytes = queries[0].code_bytes;
+    let block = code_bytes + 4;
+    let mut tables = [&[][..]; N];
+    for query in 0..N {
+        tables[query] = &queries[query].tables().as_chunks::<64>().0.as_chunks().0[..code_bytes / GROUP];
+    }
+    for (index, lines) in blocks.as_chunks::<64>().0.chunks_exact(block).enumerate() {
+        let (codes, factors) = lines.split_at(code_bytes);
+        let sums = look_up(codes, tables);
+        for query in 0..N {
+            let out = estimates[query][index * BLOCK_ROWS..].first_chunk_mut().expect("a block of estimates");
+            hits[query][index] = scores(widen(sums[query]), factors, queries[query], floors[query], out);
         }
     }
 }
 
-/// Sums of table entries, 64 rows at once: all sums modulo 2¹⁶ with the next row's times 256 added to the even places,
-/// and the sums of the odd places.
+/// The estimates of a block's rows, and which of them reach the floor.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-fn look_up(codes: &[[u8; 64]], tables: &[[[u8; 64]; 4]]) -> [__m512i; 2] {
-    let (two_bits, four_bits) = (_mm512_set1_epi8(0b11), _mm512_set1_epi8(0b1111));
-    let (mut all, mut odd) = (_mm512_setzero_si512(), _mm512_setzero_si512());
-    let groups = &codes.as_chunks::<GROUP>().0[..tables.len()];
-    for group in 0..tables.len() {
-        let [first, second, third] = [bytes(&groups[group][0]), bytes(&groups[group][1]), bytes(&groups[group][2])];
-        let tables = &tables[group];
-        // The upper two bits of three bytes side by side; 0xCA is "where the mask has a bit, the first, else the second".
-        let (low, high) = (_mm512_srli_epi16::<6>(first), _mm512_srli_epi16::<4>(second));
-        let upper = _mm512_ternarylogic_epi32::<0xCA>(two_bits, low, high);
-        let upper = _mm512_ternarylogic_epi32::<0xCA>(four_bits, upper, _mm512_srli_epi16::<2>(third));
-        // Look-ups read the lower six bits of an index.
-        let left = _mm512_add_epi8(
-            _mm512_permutexvar_epi8(first, bytes(&tables[0])),
-            _mm512_permutexvar_epi8(second, bytes(&tables[1])),
-        );
-        let right = _mm512_add_epi8(
-            _mm512_permutexvar_epi8(third, bytes(&tables[2])),
-            _mm512_permutexvar_epi8(upper, bytes(&tables[3])),
-        );
-        let sum = _mm512_add_epi8(left, right);
-        all = _mm512_add_epi16(all, sum);
-        odd = _mm512_add_epi16(odd, _mm512_srli_epi16::<8>(sum));
+fn scores(sums: [__m512i; 4], factors: &[[u8; 64]], query: &CodeQuery, floor: f32, out: &mut [f32; 64]) -> u64 {
+    let (scale, bias, floor) = (_mm512_set1_ps(query.scale), _mm512_set1_ps(query.bias), _mm512_set1_ps(floor));
+    let mut hits = 0;
+    for quarter in 0..4 {
+        let packed = bytes(&factors[quarter]);
+        let factor = _mm512_castsi512_ps(_mm512_and_si512(packed, _mm512_set1_epi32(!0xFFFF)));
+        let offset = _mm512_castsi512_ps(_mm512_slli_epi32::<16>(packed));
+        let product = _mm512_add_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sums[quarter]), scale), bias);
+        let estimate = _mm512_add_ps(_mm512_mul_ps(product, factor), offset);
+        hits |= u64::from(_mm512_cmp_ps_mask::<_CMP_GE_OQ>(estimate, floor)) << (16 * quarter);
+        let out: &mut [f32; 16] = &mut out.as_chunks_mut().0[quarter];
+        // SAFETY: the reference is to 16 floats, and this store needs no alignment.
+        unsafe { _mm512_storeu_ps(out.as_mut_ptr(), estimate) }
     }
-    [all, odd]
+    hits
+}
+
+/// Sums of table entries, 64 rows at once, for each query: all sums modulo 2¹⁶ with the next row's times 256 added to
+/// the even places, and the sums of the odd places.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+fn look_up<const N: usize>(codes: &[[u8; 64]], tables: [&[[[u8; 64]; 4]]; N]) -> [[__m512i; 2]; N] {
+    let mut sums = [[_mm512_setzero_si512(); 2]; N];
+    let (pairs, last) = codes.as_chunks::<{ 2 * GROUP }>();
+    let mut group = 0;
+    for codes in pairs {
+        let mut entries = [_mm512_setzero_si512(); N];
+        for half in 0..2 {
+            let indexes = indexes(&codes.as_chunks().0[half]);
+            for query in 0..N {
+                // The entries of two groups fit a byte.
+                entries[query] = _mm512_add_epi8(entries[query], entry(indexes, &tables[query][group]));
+            }
+            group += 1;
+        }
+        for query in 0..N {
+            sums[query] = add(sums[query], entries[query]);
+        }
+    }
+    if let Some(codes) = last.first_chunk() {
+        let indexes = indexes(codes);
+        for query in 0..N {
+            sums[query] = add(sums[query], entry(indexes, &tables[query][group]));
+        }
+    }
+    sums
+}
+
+/// Four indexes of six bits in the lower bits of as many bytes, out of three bytes.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+fn indexes(codes: &[[u8; 64]; GROUP]) -> [__m512i; 4] {
+    let (two_bits, four_bits) = (_mm512_set1_epi8(0b11), _mm512_set1_epi8(0b1111));
+    // A line with each line: all at once, more than the processor can wait for, would hold up the look-ups.
+    for byte in codes {
+        prefetch(byte, AHEAD);
+    }
+    let [first, second, third] = [bytes(&codes[0]), bytes(&codes[1]), bytes(&codes[2])];
+    // The upper two bits of three bytes side by side; 0xCA is "where the mask has a bit, the first, else the second".
+    let (low, high) = (_mm512_srli_epi16::<6>(first), _mm512_srli_epi16::<4>(second));
+    let upper = _mm512_ternarylogic_epi32::<0xCA>(two_bits, low, high);
+    let upper = _mm512_ternarylogic_epi32::<0xCA>(four_bits, upper, _mm512_srli_epi16::<2>(third));
+    [first, second, third, upper]
+}
+
+/// The sum of four table entries; look-ups read the lower six bits of an index.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+fn entry(indexes: [__m512i; 4], tables: &[[u8; 64]; 4]) -> __m512i {
+    let found = |at: usize| _mm512_permutexvar_epi8(indexes[at], bytes(&tables[at]));
+    _mm512_add_epi8(_mm512_add_epi8(found(0), found(1)), _mm512_add_epi8(found(2), found(3)))
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+fn add([all, odd]: [__m512i; 2], entries: __m512i) -> [__m512i; 2] {
+    [_mm512_add_epi16(all, entries), _mm512_add_epi16(odd, _mm512_srli_epi16::<8>(entries))]
 }
 
 /// The 64 sums as 32-bit integers in the order of rows.

@@ -5,9 +5,9 @@ pub(crate) mod avx512;
 
 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 
-/// Asks for the line of memory where a slice begins.
+/// Asks for the line of memory so many bytes after the beginning of a slice.
 #[inline(always)]
-fn prefetch<T>(line: &[T]) {
+fn prefetch<T>(line: &[T], ahead: usize) {
     // SAFETY: a hint: it reads nothing and cannot fault, whatever the address.
-    unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast::<i8>().wrapping_add(ahead)) }
 }
