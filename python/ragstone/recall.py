@@ -21,7 +21,7 @@ __all__ = ["Recall", "affordable_queries", "measured_recall", "query_vectors", "
 # and the exact scan would empty the processor's caches before every default search that is timed.
 _BLOCK = 8
 # An exact search of 1,000,000 chunks of 384 values takes about 40 ms: the fewest queries take less than a quarter of a
-# second there, and a size that still affords more takes about 40 ms in all.
+# second there, and a size that still affords more takes 20 to 40 ms in all.
 _QUERIES_MIN, _QUERIES_MAX = 4, 16
 _VALUES_MAX = 300_000_000
 
