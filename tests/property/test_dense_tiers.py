@@ -239,7 +239,6 @@ def test_wide_vectors_in_several_slabs() -> None:
 @pytest.mark.parametrize(
     "removed", [pytest.param(True, id="in place of the first"), pytest.param(False, id="after the first")]
 )
-@pytest.mark.xfail(strict=True, reason="estimates are trusted as if codes were relative to all vectors, not the first")
 def test_later_vectors_on_the_other_side(removed: bool, tmp_path: Path) -> None:
     """Catches estimates from codes that are relative to what an index held long ago, trusted as if they were not."""
     random = np.random.default_rng(8)

@@ -69,7 +69,6 @@ def index(tmp_path: Path) -> ragstone.Index:
                 "exact": False,
                 "explain": False,
                 "timeout_s": None,
-                "exact": False,
             },
         ),
         (ragstone.Chunker, {"max_tokens": 256, "overlap_tokens": 32}),
