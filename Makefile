@@ -6,8 +6,25 @@ BUILD := .build
 SHARED ?= $(or $(RAGSTONE_SHARED),../shared)
 RUST_SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock pyproject.toml
 MINILM := $(BUILD)/minilm.stamp
+CORPUS := $(BUILD)/corpora/debian
+DENSE := $(BUILD)/bench/dense
 
-.PHONY: help setup build demo test test-rust test-python check format lint types wheel corpus quality benchmark figures faults offline clean
+# What `make bench-dense` measures: SET= and ROWS= name one set of embeddings and how many of its rows instead of these.
+RUNS := $(if $(SET)$(ROWS),$(or $(SET),static-1m):$(ROWS),static-1m:100000 static-1m:1000000 minilm-100k:)
+MODES ?= build latency filtered batch churn cold isa
+MODE_build := --build
+MODE_latency :=
+MODE_filtered := --filtered
+MODE_batch := --batch
+MODE_churn := --churn
+MODE_cold := --cold
+MODE_isa = --isa $(ISAS_$(shell $(BIN)/python -c 'import ragstone._core as core; print(core.instruction_set())'))
+ISAS_avx512 := avx512,avx2,scalar
+ISAS_avx2 := avx2,scalar
+ISAS_neon := neon,scalar
+ISAS_scalar := scalar
+
+.PHONY: help setup build demo test test-rust test-python check format lint types wheel corpus quality benchmark bench-dense figures test-neon faults offline clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
@@ -46,6 +63,11 @@ test: setup ## Run every default test, without a network
 test-rust: ## Run the Rust tests
 	cargo test --quiet --locked --workspace --exclude ragstone-python
 
+test-neon: ## Run the Rust tests of kernels and engine on NEON, emulated (needs qemu-user and a cross compiler)
+	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
+	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu" \
+	cargo test --locked -p ragstone-kernels -p ragstone-engine --lib --target aarch64-unknown-linux-gnu
+
 test-python: setup ## Run the Python tests
 	$(BIN)/python -m pytest -q
 
@@ -71,14 +93,42 @@ wheel: $(BUILD)/python.stamp ## Build the release wheel and print its size
 	@ls -l dist/*.whl | awk '{printf "%s  %.1f MB\n", $$NF, $$5 / 1e6}'
 
 corpus: setup ## Build the large real corpus from Debian's documentation packages (needs the network)
-	$(BIN)/python corpora/build.py --into $(BUILD)/corpora/debian
+	$(BIN)/python corpora/build.py --into $(CORPUS)
 
 quality: setup ## Measure retrieval quality on the shared test sets into benches/results
 	$(BIN)/python benches/quality.py --sets $(SHARED)/data/sets
 
 benchmark: setup ## Measure ingest, size, memory and latency on 100,000 real chunks into benches/results
-	$(BIN)/python benches/end_to_end.py --corpus $(BUILD)/corpora/debian --embedder builtin
-	$(BIN)/python benches/end_to_end.py --corpus $(BUILD)/corpora/debian --embedder minilm
+	$(BIN)/python benches/end_to_end.py --corpus $(CORPUS) --embedder builtin
+	$(BIN)/python benches/end_to_end.py --corpus $(CORPUS) --embedder minilm
+
+# What others measure in the same process: for the benches only, and not in .venv.
+$(BUILD)/rivals.stamp: $(BUILD)/python.stamp benches/rivals/requirements.txt
+	rm -rf $(BUILD)/rivals
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $(BUILD)/rivals -r benches/rivals/requirements.txt
+	@touch $@
+
+$(CORPUS)/queries.jsonl: | setup
+	$(MAKE) corpus
+
+$(BUILD)/bench/kb-minilm-100000: | setup $(CORPUS)/queries.jsonl
+	$(BIN)/python benches/end_to_end.py --corpus $(CORPUS) --embedder minilm
+
+$(DENSE)/%/recipe.json: | setup $(CORPUS)/queries.jsonl
+	$(BIN)/python benches/dense_data.py --no-truth $*
+
+$(patsubst %,$(DENSE)/%/recipe.json,minilm-100k minilm-10k concat768-100k concat1024-100k): | $(BUILD)/bench/kb-minilm-100000
+
+bench-dense: setup $(BUILD)/rivals.stamp $(foreach run,$(RUNS),$(DENSE)/$(firstword $(subst :, ,$(run)))/recipe.json) ## Measure dense search beside its rivals: SET= ROWS= MODES="latency filtered ..." ARGS=
+	$(foreach run,$(RUNS),$(foreach mode,$(MODES),$(call measure,$(mode),$(subst :, ,$(run)))))
+	$(MAKE) --no-print-directory figures
+
+# One run: the mode, then the set and how many rows, if that is given.
+define measure
+$(if $(filter undefined,$(origin MODE_$1)),$(error there is no mode '$1': MODES= takes build, latency, filtered, batch, churn, cold and isa))\
+PYTHONPATH=$(abspath $(BUILD)/rivals) $(BIN)/python benches/dense.py --set $(word 1,$2) $(patsubst %,--rows %,$(word 2,$2)) $(MODE_$1) $(ARGS)
+
+endef
 
 figures: ## Write the recorded results into the README
 	$(BIN)/python benches/report.py

@@ -85,14 +85,24 @@ fn hadamard(values: &mut [f32]) {
         }
         half = 16;
     }
-    while half < values.len() {
-        for pair in values.chunks_exact_mut(2 * half) {
-            let (left, right) = pair.split_at_mut(half);
+    // Two levels a pass: what they read and write is most of their time.
+    while 2 * half < values.len() {
+        for four in values.chunks_exact_mut(4 * half) {
+            let (front, back) = four.split_at_mut(2 * half);
+            let ((first, second), (third, fourth)) = (front.split_at_mut(half), back.split_at_mut(half));
             for index in 0..half {
-                (left[index], right[index]) = (left[index] + right[index], left[index] - right[index]);
+                let (a, b) = (first[index] + second[index], first[index] - second[index]);
+                let (c, d) = (third[index] + fourth[index], third[index] - fourth[index]);
+                (first[index], second[index], third[index], fourth[index]) = (a + c, b + d, a - c, b - d);
             }
         }
-        half *= 2;
+        half *= 4;
+    }
+    if half < values.len() {
+        let (left, right) = values.split_at_mut(half);
+        for index in 0..half {
+            (left[index], right[index]) = (left[index] + right[index], left[index] - right[index]);
+        }
     }
 }
 
