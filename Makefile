@@ -102,10 +102,11 @@ benchmark: setup ## Measure ingest, size, memory and latency on 100,000 real chu
 	$(BIN)/python benches/end_to_end.py --corpus $(CORPUS) --embedder builtin
 	$(BIN)/python benches/end_to_end.py --corpus $(CORPUS) --embedder minilm
 
-# What others measure in the same process: for the benches only, and not in .venv.
+# Systems to compare with: for the benches only, not in .venv, and all with the NumPy that Ragstone has there.
 $(BUILD)/rivals.stamp: $(BUILD)/python.stamp benches/rivals/requirements.txt
 	rm -rf $(BUILD)/rivals
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $(BUILD)/rivals -r benches/rivals/requirements.txt
+	rm -rf $(BUILD)/rivals/numpy $(BUILD)/rivals/numpy-* $(BUILD)/rivals/numpy.libs
 	@touch $@
 
 $(CORPUS)/queries.jsonl: | setup
