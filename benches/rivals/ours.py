@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 import ragstone
 
 from .system import Ids, System, Vectors
@@ -24,10 +27,12 @@ class Ragstone(System):
     def search(self, queries: Vectors, top_k: int, **setting: Any) -> Ids:
         return self.index.search(queries, top_k=top_k, **setting)[0]
 
-    def make_filter(self, ids: Ids) -> Ids:
-        return ids
+    def make_filter(self, ids: Ids) -> NDArray[np.bool_]:
+        passing = np.zeros(len(self.index), dtype=bool)
+        passing[ids] = True
+        return passing
 
-    def search_filtered(self, queries: Vectors, top_k: int, passing: Ids, **setting: Any) -> Ids:
+    def search_filtered(self, queries: Vectors, top_k: int, passing: Any, **setting: Any) -> Ids:
         return self.index.search(queries, top_k=top_k, filter_ids=passing, **setting)[0]
 
     def save(self, path: Path) -> None:
@@ -46,5 +51,5 @@ class RagstoneExact(Ragstone):
     def search(self, queries: Vectors, top_k: int, **setting: Any) -> Ids:
         return super().search(queries, top_k, exact=True, **setting)
 
-    def search_filtered(self, queries: Vectors, top_k: int, passing: Ids, **setting: Any) -> Ids:
+    def search_filtered(self, queries: Vectors, top_k: int, passing: Any, **setting: Any) -> Ids:
         return super().search_filtered(queries, top_k, passing, exact=True, **setting)

@@ -120,7 +120,7 @@ class DenseIndex:
         *,
         top_k: int,
         exact: bool,
-        filter_ids: NDArray[np.int64] | None,
+        filter_ids: NDArray[np.int64] | NDArray[np.uint64] | None,
         threads: int,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
     def save(self, path: str | PathLike[str]) -> None: ...

@@ -60,6 +60,18 @@ def _ids(ids: ArrayLike | None) -> NDArray[np.int64] | None:
     return np.ascontiguousarray(array, dtype=np.int64)
 
 
+def _filter(filter_ids: ArrayLike | None) -> NDArray[np.int64] | NDArray[np.uint64] | None:
+    """Ids as they are, or bits of what may be found, 64 ids a word."""
+    if not isinstance(filter_ids, np.ndarray) or filter_ids.dtype != np.bool_:
+        return _ids(filter_ids)
+    if filter_ids.ndim != 1:
+        raise InvalidInput(f"filter_ids has shape {filter_ids.shape}, it must be (n,)")
+    packed = np.packbits(filter_ids, bitorder="little")
+    bits = np.zeros(-(-len(packed) // 8) * 8, dtype=np.uint8)
+    bits[: len(packed)] = packed
+    return bits.view("<u8").astype(np.uint64, copy=False)
+
+
 def _top_k(top_k: int, queries: int) -> int:
     asked = integer(top_k, "top_k", 1, _RESULTS_MAX)
     if asked * max(queries, 1) > _RESULTS_MAX:
@@ -136,7 +148,8 @@ class DenseIndex:
             exact: Guarantee the list that comparing all vectors in float64 gives. Without it the list is that where
                 few vectors can be found, and misses less than one in a thousand of the best where many can, for a
                 sixth of the time.
-            filter_ids: Find only vectors with these ids.
+            filter_ids: Find only vectors with these ids: an array of ids, or of bool, whose entry ``i`` tells whether id
+                ``i`` may be found (quicker where many may).
 
         Returns:
             ids of shape (n, top_k), int64, best first and equal scores by id, padded with -1; and their cosines,
@@ -147,7 +160,7 @@ class DenseIndex:
             rows,
             top_k=_top_k(top_k, len(rows)),
             exact=bool(exact),
-            filter_ids=_ids(filter_ids),
+            filter_ids=_filter(filter_ids),
             threads=thread_budget(),
         )
 

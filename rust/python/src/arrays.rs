@@ -5,7 +5,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods, ToPyArray};
 use pyo3::prelude::*;
-use ragstone_engine::dense::{DenseIndex as Dense, Matrix};
+use ragstone_engine::dense::{DenseIndex as Dense, Matrix, Passing};
 use ragstone_engine::error::Error;
 use ragstone_engine::lexical::{Bm25, LexicalIndex as Lexical};
 use ragstone_engine::storage::disk::Disk;
@@ -45,6 +45,37 @@ fn rectangle(py: Python<'_>, found: (Vec<i64>, Vec<f32>), rows: usize, top_k: us
     let ids = found.0.to_pyarray(py).reshape([rows, top_k])?;
     let scores = found.1.to_pyarray(py).reshape([rows, top_k])?;
     Ok((ids, scores))
+}
+
+/// The ids that may be found, as Python gives them.
+#[derive(FromPyObject)]
+enum FilterIds<'py> {
+    Ids(PyReadonlyArray1<'py, i64>),
+    Bits(PyReadonlyArray1<'py, u64>),
+}
+
+/// The same, copied before the interpreter is left.
+enum Copied {
+    Ids(Vec<i64>),
+    Bits(Vec<u64>),
+}
+
+impl FilterIds<'_> {
+    fn copy(self) -> Copied {
+        match self {
+            Self::Ids(ids) => Copied::Ids(ids.as_array().to_vec()),
+            Self::Bits(bits) => Copied::Bits(bits.as_array().to_vec()),
+        }
+    }
+}
+
+impl Copied {
+    fn passing(&self) -> Passing<'_> {
+        match self {
+            Self::Ids(ids) => Passing::Ids(ids),
+            Self::Bits(bits) => Passing::Bits(bits),
+        }
+    }
 }
 
 /// Vectors with numeric ids.
@@ -98,6 +129,7 @@ impl DenseIndex {
         py.detach(|| writing(&self.engine).remove(&ids))
     }
 
+    /// `filter_ids` are ids as int64, or bits as uint64: 64 ids a word, from 0 on, least significant first.
     #[pyo3(signature = (queries, *, top_k, exact, filter_ids, threads))]
     fn search<'py>(
         &self,
@@ -105,14 +137,15 @@ impl DenseIndex {
         queries: PyReadonlyArray2<'py, f32>,
         top_k: usize,
         exact: bool,
-        filter_ids: Option<PyReadonlyArray1<'py, i64>>,
+        filter_ids: Option<FilterIds<'py>>,
         threads: usize,
     ) -> PyResult<Found<'py>> {
         let (rows, dimension) = (queries.shape()[0], queries.shape()[1]);
-        let (values, filter_ids) = (matrix(&queries)?, numbers(filter_ids));
+        let (values, filter_ids) = (matrix(&queries)?, filter_ids.map(FilterIds::copy));
         let found = detached(py, None, |watch| {
             let matrix = Matrix { values: &values, dimension };
-            reading(&self.engine).search(matrix, top_k, exact, filter_ids.as_deref(), threads, watch)
+            let passing = filter_ids.as_ref().map(Copied::passing);
+            reading(&self.engine).search(matrix, top_k, exact, passing, threads, watch)
         })?;
         rectangle(py, found, rows, top_k)
     }

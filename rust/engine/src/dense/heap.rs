@@ -41,6 +41,8 @@ pub(super) struct Heap {
     rows: HashMap<i64, u32>,
     /// Rows to use again.
     free: Vec<u32>,
+    /// Whether every row's id was always its number.
+    numbered: bool,
     /// Where vectors are worked on.
     work: Vec<f32>,
 }
@@ -102,6 +104,7 @@ impl Heap {
             ids: Vec::new(),
             rows: HashMap::new(),
             free: Vec::new(),
+            numbered: true,
             work: Vec::new(),
         }
     }
@@ -152,6 +155,11 @@ impl Heap {
         self.ids.len() as u32
     }
 
+    /// Whether every id is the number of its row.
+    pub(super) fn is_numbered_by_row(&self) -> bool {
+        self.numbered
+    }
+
     /// Ids of all rows.
     pub(super) fn ids(&self) -> &[i64] {
         &self.ids
@@ -200,6 +208,7 @@ impl Heap {
         }
         slab.live.insert(row % self.slab_rows);
         self.ids[row as usize] = id;
+        self.numbered &= id == i64::from(row);
         self.rows.insert(id, row);
     }
 

@@ -76,6 +76,15 @@ fn damage_in_memory(row: u32) -> Error {
     Error::corrupt("memory", 0, format!("row {row} is not a vector of unit length"))
 }
 
+/// The ids that may be found.
+#[derive(Clone, Copy, Debug)]
+pub enum Passing<'a> {
+    /// These.
+    Ids(&'a [i64]),
+    /// Those whose bit is set: 64 ids a word, from 0 on, least significant first.
+    Bits(&'a [u64]),
+}
+
 /// Queries to answer next, with the places for their ids and scores.
 type Tile<'a> = (&'a [f32], &'a mut [i64], &'a mut [f32]);
 
@@ -163,7 +172,7 @@ impl DenseIndex {
     /// The `top_k` vectors of highest cosine for each query, best first: ids and scores, `top_k` of each for every query.
     ///
     /// Equal scores are ordered by id. Where fewer vectors are found, −1 and negative infinity fill the rest. With
-    /// `filter_ids`, only vectors with one of these ids are found; ids that do not exist are passed over. Up to
+    /// `passing`, only vectors with one of these ids are found; ids that do not exist are passed over. Up to
     /// `threads` threads share the queries; the result is the same for any number. With `exact` the list is certain, by
     /// cosines computed in f64; without, it is where few vectors are wanted, and misses less than one in a thousand of
     /// the best where many are.
@@ -172,7 +181,7 @@ impl DenseIndex {
         queries: Matrix<'_>,
         top_k: usize,
         exact: bool,
-        filter_ids: Option<&[i64]>,
+        passing: Option<Passing<'_>>,
         threads: usize,
         interrupt: &dyn Interrupt,
     ) -> Result<(Vec<i64>, Vec<f32>)> {
@@ -188,7 +197,7 @@ impl DenseIndex {
         let (mut ids, mut scores) = (reserved(count, width)?, reserved(count, width)?);
         ids.resize(count * width, -1);
         scores.resize(count * width, f32::NEG_INFINITY);
-        let allowed = filter_ids.map(|filter_ids| self.rows_of(filter_ids));
+        let allowed = passing.map(|passing| self.rows_of(passing));
         let tile = count.div_ceil(threads.max(1)).clamp(1, TILE);
         let tiles = padded.chunks(tile * stride).zip(ids.chunks_mut(tile * width)).zip(scores.chunks_mut(tile * width));
         let tiles = tiles.map(|((queries, ids), scores)| (queries, ids, scores));
@@ -311,16 +320,40 @@ impl DenseIndex {
     }
 
     /// Rows of those ids that exist: saved rows first, then those in memory.
-    fn rows_of(&self, ids: &[i64]) -> Bitmap {
+    fn rows_of(&self, passing: Passing<'_>) -> Bitmap {
         let first_heap_row = self.first_heap_row();
         let mut rows = Bitmap::empty(first_heap_row + self.heap.row_count());
-        for &id in ids {
+        let mut insert = |id: i64| {
             let saved = self.saved.as_ref().and_then(|saved| saved.row_of(id));
             if let Some(row) = saved.or_else(|| self.heap.row_of(id).map(|row| first_heap_row + row)) {
                 rows.insert(row);
             }
+        };
+        match passing {
+            Passing::Ids(ids) => ids.iter().copied().for_each(insert),
+            Passing::Bits(words) if self.is_numbered_by_row() => return bits_of(words, rows.len()),
+            Passing::Bits(words) => {
+                for (index, &word) in words.iter().enumerate() {
+                    let mut left = word;
+                    while left != 0 {
+                        insert(((index as u64 * 64) | u64::from(left.trailing_zeros())).cast_signed());
+                        left &= left - 1;
+                    }
+                }
+            }
         }
         rows
+    }
+
+    /// Whether every id is the number of its row.
+    fn is_numbered_by_row(&self) -> bool {
+        match &self.saved {
+            // They ascend, so that the last one tells.
+            Some(Saved { ids, .. }) => {
+                self.heap.row_count() == 0 && ids.last().is_none_or(|&last| last as usize == ids.len() - 1)
+            }
+            None => self.heap.is_numbered_by_row(),
+        }
     }
 
     fn first_heap_row(&self) -> u32 {
@@ -350,6 +383,16 @@ impl DenseIndex {
         };
         Ok((self.largest_id..=largest).skip(1).collect())
     }
+}
+
+/// The first `len` of some bits.
+fn bits_of(words: &[u64], len: u32) -> Bitmap {
+    let mut words: Vec<u64> =
+        words.iter().copied().chain(std::iter::repeat(0)).take(len.div_ceil(64) as usize).collect();
+    if let (Some(last), true) = (words.last_mut(), !len.is_multiple_of(64)) {
+        *last &= (1 << (len % 64)) - 1;
+    }
+    Bitmap::from_words(len, words).expect("as many words as rows need, and no bit beyond")
 }
 
 /// Results a query: at least one, and not so many more than there are vectors that padding alone would fill memory.

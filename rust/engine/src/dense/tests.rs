@@ -37,6 +37,15 @@ pub(super) fn store(vectors: &[Option<Vec<f32>>], dimension: usize) -> Arc<Frame
     Frame::open_entry(&storage, &entry, Kind::Vectors, Verify::Full).unwrap()
 }
 
+/// Ids as bits; ids too large to be there do not matter.
+fn bits(ids: &[i64]) -> Vec<u64> {
+    let mut words = vec![0; 100];
+    for &id in ids.iter().filter(|&&id| (0..6400).contains(&id)) {
+        words[id as usize / 64] |= 1 << (id % 64);
+    }
+    words
+}
+
 /// The definition of right: score everything as the specification says, sort everything.
 fn oracle<R: Copy + Ord>(rows: impl Iterator<Item = (R, Vec<f32>)>, query: &[f32], k: usize) -> Vec<Scored<R>> {
     let mut all: Vec<_> = rows.map(|(row, vector)| Scored { score: scalar::dot(&vector, query), row }).collect();
@@ -141,7 +150,7 @@ proptest! {
         if let Ok(mut index) = DenseIndex::open(&storage, "DenseIndex", Verify::Full) {
             let ones = vec![1.0; index.dimension()];
             let query = Matrix { values: &ones, dimension: ones.len() };
-            let _ = index.search(query, 3, true, Some(&ids), 1, &Never);
+            let _ = index.search(query, 3, true, Some(Passing::Ids(&ids)), 1, &Never);
             let _ = index.add(query, None);
             let _ = index.save(&storage, "again");
         }
@@ -196,7 +205,11 @@ proptest! {
         for kernels in available() {
             index = index.with_kernels(kernels);
             let batch = Matrix { values: &queries_flat, dimension: DIMENSION };
-            let (ids, scores) = index.search(batch, top_k, false, filter.as_deref(), threads, &Never).unwrap();
+            let passing = filter.as_deref().map(Passing::Ids);
+            let (ids, scores) = index.search(batch, top_k, false, passing, threads, &Never).unwrap();
+            let bits = filter.as_deref().map(bits);
+            let by_bits = index.search(batch, top_k, false, bits.as_deref().map(Passing::Bits), threads, &Never);
+            prop_assert_eq!(&by_bits.unwrap(), &(ids.clone(), scores.clone()));
             prop_assert_eq!((ids.len(), scores.len()), (5 * top_k, 5 * top_k));
             for ((ids, scores), query) in ids.chunks(top_k).zip(scores.chunks(top_k)).zip(&queries) {
                 let passing = expected.iter().filter(|(id, _)| filter.as_ref().is_none_or(|filter| filter.contains(id)));
@@ -366,7 +379,7 @@ fn searches_stop_when_told() {
             // 2.5 MB are at least nine blocks for each of four tiles of queries.
             for stop in [0, 1, 4, 17] {
                 let stop = StopAt(AtomicUsize::new(stop));
-                let outcome = index.search(queries, 5, false, filter, 2, &stop);
+                let outcome = index.search(queries, 5, false, filter.map(Passing::Ids), 2, &stop);
                 assert!(matches!(outcome, Err(Error::Interrupted)), "not stopped");
             }
         }
