@@ -78,11 +78,12 @@ format: setup ## Rewrite the code in its format
 	$(BIN)/ruff format python tests benches corpora/*.py
 	$(BIN)/ruff check --fix python tests benches corpora
 
-lint: setup ## Check format and lints
+lint: setup ## Check format, lints, and that the READMEs have the recorded figures
 	cargo fmt --all --check
 	cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 	$(BIN)/ruff format --check python tests benches corpora/*.py
 	$(BIN)/ruff check python tests benches corpora
+	$(BIN)/python benches/report.py --check || { echo "figures are out of date: run 'make figures'"; exit 1; }
 
 types: setup ## Check types, and the stub against the built module
 	$(BIN)/mypy

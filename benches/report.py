@@ -1,9 +1,13 @@
-"""Writes the figures of ``benches/results`` into the README, between its two marks; ``--check`` only compares."""
+"""Writes the figures of ``benches/results`` between the marks in both READMEs; ``--check`` only compares."""
 
 from __future__ import annotations
 
 import json
+import math
+import re
 import sys
+from collections.abc import Callable
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -12,37 +16,46 @@ RESULTS = ROOT / "benches" / "results"
 BEGIN, END = "<!-- figures: written by benches/report.py -->", "<!-- end of figures -->"
 
 
+# Sets of the main table of dense search, and its number of hits; other recorded sets follow in a table of their own.
+MAIN = (("static-1m", 100_000), ("static-1m", 1_000_000), ("minilm-100k", 100_000))
+MAIN_HITS = 10
+OTHERS = ("ragstone", "ragstone-exact", "faiss-flat", "faiss-rabitq", "faiss-rabitq-rotated", "faiss-hnsw")
+RECALL_TIE = 0.001
+Result = dict[str, Any]
+
+
 def main() -> int:
-    """Rewrite the README's figures; with ``--check`` only say whether they are up to date."""
-    path = ROOT / "README.md"
-    text = path.read_text(encoding="utf-8")
-    head, _, rest = text.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    fresh = f"{head}{BEGIN}\n{figures()}\n{END}{tail}"
-    if "--check" in sys.argv:
-        return int(fresh != text)
-    path.write_text(fresh, encoding="utf-8")
-    return 0
+    """Rewrite the figures; with ``--check`` only say whether they are up to date."""
+    outdated = 0
+    for path, figures in ((ROOT / "README.md", readme), (ROOT / "benches" / "README.md", promises)):
+        text = path.read_text(encoding="utf-8")
+        head, _, rest = text.partition(BEGIN)
+        _, _, tail = rest.partition(END)
+        fresh = f"{head}{BEGIN}\n{figures()}\n{END}{tail}"
+        outdated += fresh != text
+        if "--check" not in sys.argv:
+            path.write_text(fresh, encoding="utf-8")
+    return int(outdated > 0) if "--check" in sys.argv else 0
 
 
-def figures() -> str:
+def readme() -> str:
     """All sections for which there is a result."""
-    sections = [end_to_end(), quality()]
+    sections = [end_to_end(), dense(), quality()]
     return "\n\n".join(section for section in sections if section)
 
 
-def _result(name: str) -> dict[str, Any] | None:
+def _result(name: str) -> Result | None:
     path = RESULTS / f"{name}.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
-def _machine(result: dict[str, Any]) -> str:
+def _machine(result: Result) -> str:
     machine = result["machine"]
     cpu = f"{machine['cpu']}, {machine['cores']} cores, {machine['instruction_set']}"
     return f"{cpu}, {machine['date']}, commit {machine['commit']}"
 
 
-def _memory(result: dict[str, Any]) -> str:
+def _memory(result: Result) -> str:
     memory = result["memory_mb"]
     return f"{memory['own']:g} / {memory['mapped_files']:g} MB"
 
@@ -69,9 +82,12 @@ def end_to_end() -> str:
         ("cold open, then first `ask`", [f"{r['open_cold_ms']:g} + {r['first_ask_cold_ms']:g} ms" for r in results]),
         ("**`ask`, p50 / p95 / p99 ms, query embedding included**", times("ask_ms")),
         ("`search`, hybrid, p50 / p95 / p99 ms", times("search_hybrid_ms")),
+        ("`search`, dense alone, p50 / p95 / p99 ms", times("search_dense_ms")),
         ("`search`, BM25 alone, p50 / p95 / p99 ms", times("search_bm25_ms")),
         ("memory: own / mapped files", [_memory(result) for result in results]),
     ]
+    if any("dense_recall_at_10" in result for result in results):
+        rows.append(("recall@10 of dense search, against exact", values("dense_recall_at_10")))
     lines = [
         f"**100,000 real chunks** (`make benchmark`, {results[-1]['queries']:,} queries; {_machine(results[-1])}):",
         "",
@@ -80,6 +96,225 @@ def end_to_end() -> str:
     ]
     lines += ["| " + " | ".join([label, *cells]) + " |" for label, cells in rows]
     return "\n".join(lines)
+
+
+# --- dense search -------------------------------------------------------------------------------------------------
+
+
+def dense() -> str:
+    """Dense search beside its rivals: single queries, filters, and everything else in a line each."""
+    lines = [line(result) for kind, line in LINES.items() for result in _dense(kind)]
+    parts = [_side_by_side(), _other_shapes(), _filters(), "\n".join(filter(None, lines))]
+    return "\n\n".join(part for part in parts if part)
+
+
+def promises() -> str:
+    """Every promise that was judged by a run, kept or not."""
+    rows = []
+    for kind in ("", *LINES, "filtered"):
+        for result in _dense(kind):
+            for row in result.get("targets", []):
+                by_cpu = f"{row['by_cpu']:g}" if "by_cpu" in row else ""
+                reached = f"{row['reached']:g}" if row["met"] else f"**{row['reached']:g}: missed**"
+                rows.append([_shape(result), row["what"], f"{row['wanted']:g}", reached, by_cpu])
+    return _table(["set", "promise", "wanted", "reached", "by CPU time"], rows) if rows else "No run is recorded."
+
+
+def _dense(kind: str) -> list[Result]:
+    """Recorded results of one kind, ``""`` for single queries: the main sets first, then by dimension and size."""
+    suffix = f"-{kind}" if kind else ""
+    found = []
+    for path in sorted(RESULTS.glob("dense-*.json")):
+        if re.fullmatch(rf"dense-.*-top\d+{suffix}", path.stem):
+            result = json.loads(path.read_text(encoding="utf-8"))
+            result["picture"] = path.with_suffix(".png")
+            found.append(result)
+
+    def place(result: Result) -> tuple[int, ...]:
+        rank = MAIN.index((result["set"], result["rows"])) if _is_main(result) else len(MAIN)
+        return rank, result["dimension"], result["top_k"], result["rows"]
+
+    return sorted(found, key=place)
+
+
+def _is_main(result: Result) -> bool:
+    return (result["set"], result["rows"]) in MAIN and result["top_k"] == MAIN_HITS
+
+
+def _shape(result: Result) -> str:
+    hits = "" if result["top_k"] == MAIN_HITS else f", top {result['top_k']}"
+    return f"{result['set']}, {result['rows']:,} × {result['dimension']}{hits}"
+
+
+def _ms(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _recall(value: float) -> str:
+    """Four digits, never rounded up: 1 is said of nothing less."""
+    return f"{math.floor(round(value * 1e4, 4)) / 1e4:.4f}"
+
+
+def _table(heads: list[str], rows: list[list[str]]) -> str:
+    lines = ["| " + " | ".join(cells) + " |" for cells in (heads, *rows)]
+    lines.insert(1, "|" + "---|" * len(heads))
+    return "\n".join(lines).replace("|  |", "| |")
+
+
+def _cell(result: Result, system: str) -> str:
+    """Median, recall, and how many times our median that is."""
+    if system == "ragstone":
+        ours = result["contestants"].get(system)
+        return f"**{_ms(ours['p50_ms'])} ms** at {_recall(ours['recall'])}" if ours else "–"
+    figures = result.get("closest_recall", {}).get(system)
+    if figures is None:
+        return "–"
+    setting = "".join(f", {key} {value}" for key, value in figures["setting"].items())
+    cell = f"{_ms(figures['p50_ms'])} ms at {_recall(figures['recall'])}{setting}"
+    return f"{cell}: {figures['times_ours']:.3g} ×"
+
+
+def _side_by_side() -> str:
+    results = [result for result in _dense("") if _is_main(result)]
+    if not results:
+        return ""
+    systems = dict.fromkeys(name for result in results for name in ("ragstone", *result.get("closest_recall", {})))
+    rows = [[_called(name), *(_cell(result, name) for result in results)] for name in systems]
+    for label, value in (
+        ("reading our bits once, at the rate measured in the run", _floor),
+        ("our bytes a vector: bits / 8-bit integers / f32", _bytes),
+        ("build, CPU s: ours / faiss-rabitq / faiss-hnsw", _builds),
+    ):
+        rows.append([label, *(value(result) for result in results)])
+    used = {name: version for result in results for name, version in result["versions"].items() if name != "ragstone"}
+    lines = [
+        f"**Dense search beside its rivals** (`make bench-dense`, {results[0]['queries']} queries; "
+        f"{_machine(results[-1])}). One query, top {MAIN_HITS}, one thread: median, recall@{MAIN_HITS}, and how many "
+        "times ours that is, query by query side by side; a rival at its cheapest setting that comes up to our "
+        "recall, or at its best, chosen on other queries than these:",
+        "",
+        _table(["", *(_shape(result) for result in results)], rows),
+        "",
+        ", ".join(f"{name} {version}" for name, version in used.items()) + ".",
+    ]
+    pictures = [result for result in results if result["picture"].exists()]
+    if pictures:
+        largest = max(pictures, key=lambda result: int(result["rows"]))
+        lines += ["", f"![recall and latency, {_shape(largest)}]({largest['picture'].relative_to(ROOT).as_posix()})"]
+    return "\n".join(lines)
+
+
+def _called(system: str) -> str:
+    return {"ragstone": "**Ragstone**", "ragstone-exact": "Ragstone, `exact=True`"}.get(system, system)
+
+
+def _floor(result: Result) -> str:
+    """Bytes over bandwidth: what no scan of the bits can go below while they come from where they were read from."""
+    if not {"read_gb_per_s", "ragstone_bytes_per_vector"} <= result.keys():
+        return "–"
+    megabytes = result["ragstone_bytes_per_vector"]["vec.bits"] * result["rows"] / 1e6
+    rates = {float(size.split()[0]): rate for size, rate in result["read_gb_per_s"].items()}
+    nearest = min(rates, key=lambda size: abs(math.log(size / megabytes)))
+    return f"{_ms(megabytes / rates[nearest])} ms"
+
+
+def _bytes(result: Result) -> str:
+    sizes = result.get("ragstone_bytes_per_vector")
+    if sizes is None:
+        return "–"
+    return f"{sizes['vec.bits']:.0f} / {sizes['vec.int8'] + sizes['vec.int8.factors']:.0f} / {sizes['vec.f32']:.0f}"
+
+
+def _builds(result: Result) -> str:
+    built = result["build"]
+    names = ("ragstone", "faiss-rabitq", "faiss-hnsw")
+    return " / ".join(_ms(built[name]["cpu_s"]) if name in built else "–" for name in names)
+
+
+def _other_shapes() -> str:
+    results = [result for result in _dense("") if not _is_main(result)]
+    systems = [name for name in OTHERS if any(_cell(result, name) != "–" for result in results)]
+    if not results:
+        return ""
+    rows = [[_shape(result), *(_cell(result, name) for name in systems)] for result in results]
+    return "Other dimensions, sizes and numbers of hits:\n\n" + _table(["", *map(_called, systems)], rows)
+
+
+def _filters() -> str:
+    """Rows drawn at random that pass, of the first main set recorded; then the least recall of all kinds of filter."""
+    results = _dense("filtered")
+    if not results:
+        return ""
+    cases = results[0]["cases"]
+    systems = dict.fromkeys(name for figures in cases.values() for name in figures)
+
+    def cell(figures: Result | None) -> str:
+        return f"{_ms(figures['p50_ms'])} ms at {_recall(figures['recall'])}" if figures else "–"
+
+    rows = [
+        [name.removeprefix("random "), *(cell(figures.get(system)) for system in systems)]
+        for name, figures in cases.items()
+        if name.startswith("random ")
+    ]
+    recalls = [[figures[name]["recall"] for figures in cases.values() if name in figures] for name in systems]
+    worst = [f"at {_recall(min(recall))}" for recall in recalls]
+    rows.append([f"worst recall of all {len(cases)} cases, also of filters that go with the query", *worst])
+    return (
+        f"**Filtered**, one query, one thread, {_shape(results[0])} ({_machine(results[0])}); rows that pass:\n\n"
+        + _table(["", *map(_called, systems)], rows)
+    )
+
+
+def _batch(result: Result) -> str:
+    figures = result["figures"]
+    if "ragstone" not in figures:
+        return ""
+    ours = figures["ragstone"]
+    size = max(int(key.removeprefix("queries_per_s_")) for key in ours if key.startswith("queries_per_s_"))
+    rate = f"queries_per_s_{size}"
+    parts = [f"{ours[rate]:,.0f} queries/s at {_recall(ours['recall'])}"]
+    for system in ("faiss-hnsw", "faiss-rabitq"):
+        ways = [(way[rate], way, name) for name, way in figures.items() if name.split()[0] == system]
+        enough = [one for one in ways if one[1]["recall_choosing"] >= ours["recall_choosing"] - RECALL_TIE]
+        if ways:
+            best = max(enough, key=itemgetter(0)) if enough else max(ways, key=lambda one: float(one[1]["recall"]))
+            parts.append(f"{best[2]} {best[0]:,.0f} at {_recall(best[1]['recall'])}")
+    return f"- Batches of {size}, {result['threads']} threads, {_shape(result)}: {'; '.join(parts)}."
+
+
+def _cold(result: Result) -> str:
+    parts = [
+        f"{_called(name).strip('*')} {_ms(figures['cold']['open_and_first_ms'])} ms from disk, "
+        f"{_ms(figures['warm']['open_and_first_ms'])} from the page cache"
+        for name, figures in result["figures"].items()
+    ]
+    return f"- Open and first answer, {_shape(result)}: {'; '.join(parts)}."
+
+
+def _isa(result: Result) -> str:
+    figures = result["figures"]
+    answers = len({run["answers_sha256"] for run in figures.values()})
+    parts = [f"{name} {_ms(run['default']['p50_ms'])} ms" for name, run in figures.items()]
+    same = "the same ids and scores to the bit" if answers == 1 else f"**{answers} different answers**"
+    recall = _recall(min(run["recall"] for run in figures.values()))
+    return f"- Instruction sets, {_shape(result)}: {', '.join(parts)}; {same}, at {recall}."
+
+
+def _churn(result: Result) -> str:
+    steps = {"before": "before", "after": "after", "made_anew": "of an index made of what is left"}
+    parts = [f"{_recall(result[step]['recall'])} {name}" for step, name in steps.items()]
+    slowest = max(result["operations_ms"].values())
+    shape = _shape(result | {"rows": result["rows_before"]})
+    return (
+        f"- A quarter of the rows deleted, a quarter replaced, a quarter new, {shape}: recall {', '.join(parts)}; "
+        f"an insert, update or delete takes up to {_ms(slowest)} ms (median), and the next search sees it."
+    )
+
+
+LINES: dict[str, Callable[[Result], str]] = {"batch": _batch, "cold": _cold, "isa": _isa, "churn": _churn}
+
+
+# --- quality ------------------------------------------------------------------------------------------------------
 
 
 def quality() -> str:
