@@ -61,50 +61,47 @@ macro_rules! kernels {
             let (groups, rest) = out.as_chunks_mut::<4>();
             let mut start = 0;
             for out in groups {
-                *out = int8_many::<4, true>(
-                    query,
-                    std::array::from_fn(|row| &rows[start + row * stride..][..query.len()]),
-                );
+                let group = std::array::from_fn(|row| &rows[start + row * stride..][..query.len()]);
+                *out = int8_many(query, group, group, crate::codes::AHEAD);
                 start += 4 * stride;
             }
             for out in rest {
-                [*out] = int8_many::<1, false>(query, [&rows[start..][..query.len()]]);
+                let row = [&rows[start..][..query.len()]];
+                [*out] = int8_many(query, row, row, 0);
                 start += stride;
             }
         }
 
         #[target_feature(enable = $feature)]
         fn int8_gather(query: &[i16], column: &[i8], stride: usize, wanted: &[u32], out: &mut [i32]) {
+            let row = |row: u32| &column[row as usize * stride..][..query.len()];
             let (groups, rest) = out.as_chunks_mut::<4>();
-            let (wanted_groups, wanted_rest) = wanted.as_chunks::<4>();
-            for (index, (out, group)) in groups.iter_mut().zip(wanted_groups).enumerate() {
-                for &ahead in wanted[4 * index..].iter().skip(8).take(4) {
-                    let row = &column[ahead as usize * stride..][..query.len()];
-                    for line in row.chunks(64) {
-                        prefetch(line, 0);
-                    }
-                }
-                *out = int8_many::<4, false>(query, group.map(|row| &column[row as usize * stride..][..query.len()]));
+            let (wanted, wanted_rest) = wanted.as_chunks::<4>();
+            for (index, (out, group)) in groups.iter_mut().zip(wanted).enumerate() {
+                let ahead = wanted.get(index + 3).unwrap_or(group);
+                *out = int8_many(query, group.map(row), ahead.map(row), 0);
             }
-            for (out, &row) in rest.iter_mut().zip(wanted_rest) {
-                [*out] = int8_many::<1, false>(query, [&column[row as usize * stride..][..query.len()]]);
+            for (out, &wanted) in rest.iter_mut().zip(wanted_rest) {
+                [*out] = int8_many(query, [row(wanted)], [row(wanted)], 0);
             }
         }
 
+        /// Sums of several rows; meanwhile the lines of as many others are fetched, so many bytes on, one by one, for the
+        /// processor can wait for a few only.
         #[inline]
         #[target_feature(enable = $feature)]
-        fn int8_many<const N: usize, const SCAN: bool>(query: &[i16], rows: [&[i8]; N]) -> [i32; N] {
+        fn int8_many<const N: usize>(query: &[i16], rows: [&[i8]; N], ahead: [&[i8]; N], bytes: usize) -> [i32; N] {
             let query = query.as_chunks::<$int8_width>().0;
-            let mut steps = [&[][..]; N];
+            let (mut steps, mut lines) = ([&[][..]; N], [&[][..]; N]);
             for row in 0..N {
                 steps[row] = &rows[row].as_chunks::<$int8_width>().0[..query.len()];
+                lines[row] = &ahead[row].as_chunks::<$int8_width>().0[..query.len()];
             }
             let mut lanes = [int8_zero(); N];
             for index in 0..query.len() {
                 for row in 0..N {
-                    // Once a line, of rows that follow each other.
-                    if SCAN && index.is_multiple_of(64 / $int8_width) {
-                        prefetch(&steps[row][index], crate::codes::AHEAD);
+                    if index.is_multiple_of(64 / $int8_width) {
+                        prefetch(&lines[row][index], bytes);
                     }
                     lanes[row] = int8_step(lanes[row], &steps[row][index], &query[index]);
                 }

@@ -10,6 +10,8 @@ use super::codec::{Codec, Int8Factors, int8_stride};
 use super::stride_of;
 use super::tiers::Run;
 use crate::bitmap::Bitmap;
+use crate::error::{Error, Result};
+use crate::storage::map::Pages;
 
 /// About what the vectors of a slab occupy once it is full; memory is taken only as rows come.
 const SLAB_BYTES: usize = 64 << 20;
@@ -17,13 +19,6 @@ const SLAB_BYTES: usize = 64 << 20;
 const CODED_ROWS: usize = 4096;
 /// The centre is computed anew, and all codes with it, whenever there are this many times the rows.
 const GROWTH: usize = 4;
-
-/// A cache line, so that rows start at its border.
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-#[repr(C, align(64))]
-struct Line([f32; 16]);
-
-const LINE: usize = size_of::<Line>();
 
 #[derive(Debug)]
 pub(super) struct Heap {
@@ -41,6 +36,8 @@ pub(super) struct Heap {
     rows: HashMap<i64, u32>,
     /// Rows to use again.
     free: Vec<u32>,
+    /// Vectors that there will be after the next ones were put.
+    expected: usize,
     /// Whether every row's id was always its number.
     numbered: bool,
     /// Where vectors are worked on.
@@ -49,38 +46,60 @@ pub(super) struct Heap {
 
 /// Up to `slab_rows` rows.
 pub(super) struct Slab {
-    lines: Vec<Line>,
-    int8: Vec<Line>,
-    blocks: Vec<Line>,
-    factors: Vec<Int8Factors>,
+    /// Rows that are or were in use.
+    rows: usize,
+    values: Pages,
+    codes: Option<Codes>,
     /// The rows that hold a vector.
     pub(super) live: Bitmap,
 }
 
-impl Slab {
-    pub(super) fn values(&self) -> &[f32] {
-        bytemuck::cast_slice(&self.lines)
-    }
+/// The codes of a slab's rows.
+struct Codes {
+    int8: Pages,
+    factors: Pages,
+    blocks: Pages,
+}
 
-    /// Makes room for the codes of `rows` rows.
-    fn make_room(&mut self, rows: usize, dimension: usize) {
-        self.int8.resize(rows * int8_stride(dimension) / LINE, Line([0.0; 16]));
-        self.blocks.resize(rows.div_ceil(BLOCK_ROWS) * block_bytes(dimension) / LINE, Line([0.0; 16]));
-        self.factors.resize(rows, Int8Factors::default());
+impl Codes {
+    fn new(rows: usize, dimension: usize) -> Result<Self> {
+        let blocks = rows.div_ceil(BLOCK_ROWS) * block_bytes(dimension);
+        Ok(Self {
+            int8: pages(rows * int8_stride(dimension), true)?,
+            factors: pages(rows * size_of::<Int8Factors>(), true)?,
+            blocks: pages(blocks, true)?,
+        })
+    }
+}
+
+fn pages(bytes: usize, large: bool) -> Result<Pages> {
+    Pages::new(bytes, large).map_err(Error::io(format!("take {bytes} bytes of memory for vectors")))
+}
+
+impl Slab {
+    /// All rows, in use or not.
+    pub(super) fn values(&self, stride: usize) -> &[f32] {
+        &bytemuck::cast_slice(&self.values)[..self.rows * stride]
     }
 
     fn encode(&mut self, row: usize, dimension: usize, codec: &Codec, work: &mut Vec<f32>) {
+        let Some(stored) = &mut self.codes else { return };
         let (block, stride) = (block_bytes(dimension), int8_stride(dimension));
-        let blocks: &mut [u8] = bytemuck::cast_slice_mut(&mut self.blocks);
-        let int8: &mut [i8] = bytemuck::cast_slice_mut(&mut self.int8);
-        let vector = &bytemuck::cast_slice::<Line, f32>(&self.lines)[row * stride_of(dimension)..][..dimension];
-        let block = &mut blocks[row / BLOCK_ROWS * block..][..block];
-        self.factors[row] = codec.encode(vector, block, row % BLOCK_ROWS, &mut int8[row * stride..][..stride], work);
+        let vector = &bytemuck::cast_slice(&self.values)[row * stride_of(dimension)..][..dimension];
+        let block = &mut stored.blocks[row / BLOCK_ROWS * block..][..block];
+        let int8 = &mut bytemuck::cast_slice_mut(&mut stored.int8)[row * stride..][..stride];
+        let factors: &mut [Int8Factors] = bytemuck::cast_slice_mut(&mut stored.factors);
+        factors[row] = codec.encode(vector, block, row % BLOCK_ROWS, int8, work);
     }
 
-    fn run(&self) -> Run<'_> {
-        let (int8, blocks) = (bytemuck::cast_slice(&self.int8), bytemuck::cast_slice(&self.blocks));
-        Run { values: self.values(), int8, factors: &self.factors, blocks }
+    fn run(&self, dimension: usize) -> Option<Run<'_>> {
+        let codes = self.codes.as_ref()?;
+        Some(Run {
+            values: self.values(stride_of(dimension)),
+            int8: &bytemuck::cast_slice(&codes.int8)[..self.rows * int8_stride(dimension)],
+            factors: &bytemuck::cast_slice(&codes.factors)[..self.rows],
+            blocks: &codes.blocks[..self.rows.div_ceil(BLOCK_ROWS) * block_bytes(dimension)],
+        })
     }
 }
 
@@ -104,6 +123,7 @@ impl Heap {
             ids: Vec::new(),
             rows: HashMap::new(),
             free: Vec::new(),
+            expected: 0,
             numbered: true,
             work: Vec::new(),
         }
@@ -115,30 +135,31 @@ impl Heap {
 
     /// The rows with their codes, once there are enough: the codec, the runs, and the rows of each run.
     pub(super) fn coded(&self) -> Option<(&Codec, Vec<Run<'_>>, usize)> {
-        let runs = self.slabs.iter().map(Slab::run).collect();
+        let runs = self.slabs.iter().map(|slab| slab.run(self.dimension)).collect::<Option<_>>()?;
         self.codec.as_ref().map(|codec| (codec, runs, self.slab_rows as usize))
     }
 
     /// Brings the codes up to date after vectors were put: makes them once there are enough rows, and makes them anew
     /// around a new centre once there are many more.
-    pub(super) fn settle(&mut self, kernels: &'static Kernels) {
+    pub(super) fn settle(&mut self, kernels: &'static Kernels) -> Result<()> {
         if self.rows.len() < CODED_ROWS.max(GROWTH * self.centred_rows) {
-            return;
+            return Ok(());
         }
         let live = |row: usize| self.live_row(row as u32).then(|| &self.row(row as u32)[..self.dimension]);
         self.codec = Codec::of_rows(kernels, self.dimension, self.row_count() as usize, live);
         self.centred_rows = self.rows.len();
-        let Some(codec) = &self.codec else { return };
-        let mut work = Vec::new();
+        let Some(codec) = &self.codec else { return Ok(()) };
         for slab in &mut self.slabs {
-            let rows = slab.lines.len() / (self.stride / 16);
-            slab.make_room(rows, self.dimension);
-            for row in 0..rows {
+            if slab.codes.is_none() {
+                slab.codes = Some(Codes::new(self.slab_rows as usize, self.dimension)?);
+            }
+            for row in 0..slab.rows {
                 if slab.live.contains(row as u32) {
-                    slab.encode(row, self.dimension, codec, &mut work);
+                    slab.encode(row, self.dimension, codec, &mut self.work);
                 }
             }
         }
+        Ok(())
     }
 
     fn live_row(&self, row: u32) -> bool {
@@ -181,7 +202,7 @@ impl Heap {
 
     pub(super) fn row(&self, row: u32) -> &[f32] {
         let start = (row % self.slab_rows) as usize * self.stride;
-        &self.slabs[(row / self.slab_rows) as usize].values()[start..][..self.stride]
+        &self.slabs[(row / self.slab_rows) as usize].values(self.stride)[start..][..self.stride]
     }
 
     /// The slabs, each with its first row and the ids of its rows.
@@ -190,26 +211,34 @@ impl Heap {
         self.slabs.iter().zip(ids).enumerate().map(|(index, (slab, ids))| (slab, index as u32 * self.slab_rows, ids))
     }
 
+    /// Says how many vectors are about to be put.
+    pub(super) fn expect(&mut self, vectors: usize) {
+        self.expected = self.rows.len() + vectors;
+    }
+
     /// Stores a vector under an id; one that was there under it is gone.
-    pub(super) fn put(&mut self, id: i64, vector: impl Iterator<Item = f32>) {
+    pub(super) fn put(&mut self, id: i64, vector: impl Iterator<Item = f32>) -> Result<()> {
         let row = match self.rows.get(&id) {
             Some(&row) => row,
-            None => self.free.pop().unwrap_or_else(|| self.new_row()),
+            None => match self.free.pop() {
+                Some(row) => row,
+                None => self.new_row()?,
+            },
         };
         let slab = &mut self.slabs[(row / self.slab_rows) as usize];
-        let values: &mut [f32] = bytemuck::cast_slice_mut(&mut slab.lines);
-        for (to, value) in values[(row % self.slab_rows) as usize * self.stride..].iter_mut().zip(vector) {
+        let row_in_slab = (row % self.slab_rows) as usize;
+        let values: &mut [f32] = bytemuck::cast_slice_mut(&mut slab.values);
+        for (to, value) in values[row_in_slab * self.stride..].iter_mut().zip(vector) {
             *to = value;
         }
         if let Some(codec) = &self.codec {
-            let row = (row % self.slab_rows) as usize;
-            slab.make_room(slab.factors.len().max(row + 1), self.dimension);
-            slab.encode(row, self.dimension, codec, &mut self.work);
+            slab.encode(row_in_slab, self.dimension, codec, &mut self.work);
         }
         slab.live.insert(row % self.slab_rows);
         self.ids[row as usize] = id;
         self.numbered &= id == i64::from(row);
         self.rows.insert(id, row);
+        Ok(())
     }
 
     /// Forgets an id; tells whether it was there.
@@ -220,16 +249,17 @@ impl Heap {
         true
     }
 
-    fn new_row(&mut self) -> u32 {
+    fn new_row(&mut self) -> Result<u32> {
         let row = self.row_count();
-        let lines = self.stride / 16;
         if row.is_multiple_of(self.slab_rows) {
-            let lines = Vec::with_capacity(self.slab_rows as usize * lines);
-            let live = Bitmap::empty(self.slab_rows);
-            self.slabs.push(Slab { lines, int8: Vec::new(), blocks: Vec::new(), factors: Vec::new(), live });
+            let rows = self.slab_rows as usize;
+            // A few vectors do not deserve a large page.
+            let values = pages(rows * self.stride * size_of::<f32>(), self.expected >= CODED_ROWS)?;
+            let codes = self.codec.as_ref().map(|_| Codes::new(rows, self.dimension)).transpose()?;
+            self.slabs.push(Slab { rows: 0, values, codes, live: Bitmap::empty(self.slab_rows) });
         }
-        self.slabs.last_mut().expect("a slab was just added").lines.extend(std::iter::repeat_n(Line([0.0; 16]), lines));
+        self.slabs.last_mut().expect("a slab was just added").rows += 1;
         self.ids.push(0);
-        row
+        Ok(row)
     }
 }

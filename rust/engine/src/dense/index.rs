@@ -155,12 +155,13 @@ impl DenseIndex {
         if total > u32::MAX as usize {
             return Err(Error::invalid(format!("{total} rows do not fit into one index of at most {}", u32::MAX)));
         }
+        self.heap.expect(rows.len());
         for ((&id, vector), scale) in ids.iter().zip(rows).zip(scales) {
             self.forget_saved(id);
-            self.heap.put(id, scaled(vector, scale));
+            self.heap.put(id, scaled(vector, scale))?;
             self.largest_id = self.largest_id.max(id);
         }
-        self.heap.settle(self.kernels);
+        self.heap.settle(self.kernels)?;
         Ok(ids)
     }
 
@@ -264,7 +265,7 @@ impl DenseIndex {
         for (slab, row, ids) in self.heap.slabs() {
             let column = scan::Column {
                 kernels: self.kernels,
-                values: slab.values(),
+                values: slab.values(stride_of(self.dimension)),
                 stride: stride_of(self.dimension),
                 damage: &damage_in_memory,
             };

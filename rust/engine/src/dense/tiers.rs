@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 
 /// Fewer wanted rows than this are compared by their f32 at once.
-const PLAIN_ROWS: usize = 256;
+const PLAIN_ROWS: usize = 48;
 /// Up to this many wanted rows are compared by their integers: preparing estimates would take longer.
 pub(super) const INTEGER_ROWS: usize = 4096;
 /// The same for one of this many rows: estimating a row costs so much less than fetching its integers.

@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::ops::{Deref, Range};
+use std::ops::{Deref, DerefMut, Range};
 use std::sync::Arc;
 
 /// Alignment of a file's first byte in memory, and of every section in a file.
@@ -70,6 +70,38 @@ impl Bytes {
     /// Whether the bytes are mapped, and so not counted as the process's own memory.
     pub fn is_mapped(&self) -> bool {
         matches!(*self.0, Source::Mapped(_))
+    }
+}
+
+/// Memory of the process that is zero until it is written, taken page by page as it is touched: in `large` pages where
+/// the system has them, because random reads of many small ones wait for the tables of pages as long as for the data.
+#[derive(Debug)]
+pub struct Pages(memmap2::MmapMut);
+
+impl Pages {
+    /// Room for `len` bytes, at least one, aligned to a page.
+    pub fn new(len: usize, large: bool) -> io::Result<Self> {
+        let map = memmap2::MmapMut::map_anon(len)?;
+        // A hint: without large pages everything works the same.
+        #[cfg(target_os = "linux")]
+        let _ = large.then(|| map.advise(memmap2::Advice::HugePage));
+        #[cfg(not(target_os = "linux"))]
+        let _ = large;
+        Ok(Self(map))
+    }
+}
+
+impl Deref for Pages {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl DerefMut for Pages {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.0
     }
 }
 
