@@ -114,8 +114,38 @@ impl Codec {
         Int8Factors { scale: rounded.scale, residual: (residual * 1.000_001) as f32 }
     }
 
-    /// Prepares a unit query.
-    pub(super) fn query(&self, query: &[f32]) -> CodedQuery {
+    /// Prepares a unit query for 8-bit integers.
+    pub(super) fn int8_query(&self, query: &[f32]) -> Int8Query {
+        let kernels = self.kernels;
+        let mut rotated = query.to_vec();
+        kernels.rotate(&self.rotation, &mut rotated);
+        let stride = int8_stride(query.len());
+        let largest = rotated.iter().fold(0.0f32, |all, value| all.max(value.abs()));
+        // So small that sums of products with 8-bit integers stay within 32 bits.
+        let limit = (f64::from(i32::MAX) / (127.0 * stride as f64)).floor().min(f64::from(i16::MAX));
+        let scale = f64::from(largest) / limit;
+        let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
+        let mut values = vec![0; stride];
+        let mut lost = 0.0;
+        for (to, &value) in values.iter_mut().zip(&rotated) {
+            *to = nearest(f64::from(value) * inverse);
+            let remainder = f64::from(value) - f64::from(*to) * scale;
+            lost += remainder * remainder;
+        }
+        let length = kernels.dot_wide(query, query).sqrt() * (1.0 + self.rotation.error());
+        Int8Query {
+            values,
+            offset: kernels.dot_wide(&self.center, query),
+            scale,
+            length,
+            error: (lost.sqrt() * 1.0001 + length * self.rotation.error()) * LONGEST + SLACK,
+        }
+    }
+
+    /// Prepares a unit query for bits: estimates are what the score of a row can be at best, as far as they can be
+    /// trusted, but for the offset of [`Int8Query`]. Also tells how far the estimate of one of the best rows usually
+    /// stays below the best estimates, at most.
+    pub(super) fn code_query(&self, query: &[f32]) -> (CodeQuery, f32) {
         let kernels = self.kernels;
         let mut centred: Vec<f32> = query.iter().zip(&self.center).map(|(value, center)| value - center).collect();
         let distance = kernels.dot_wide(&centred, &centred).sqrt();
@@ -125,52 +155,29 @@ impl Codec {
         // A row's factor is usually about √(π/2) times its distance from the centre over √dimension.
         let usual = deviation * 1.2533 * spread / dimensions;
         kernels.rotate(&self.rotation, &mut centred);
-        let mut rotated = query.to_vec();
-        kernels.rotate(&self.rotation, &mut rotated);
-        let stride = int8_stride(query.len());
-        let largest = rotated.iter().fold(0.0f32, |all, value| all.max(value.abs()));
-        // So small that sums of products with 8-bit integers stay within 32 bits.
-        let limit = (f64::from(i32::MAX) / (127.0 * stride as f64)).floor().min(f64::from(i16::MAX));
-        let scale = f64::from(largest) / limit;
-        let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
-        let mut int16 = vec![0; stride];
-        let mut lost = 0.0;
-        for (to, &value) in int16.iter_mut().zip(&rotated) {
-            let rounded = (f64::from(value) * inverse).round_ties_even();
-            let remainder = f64::from(value) - rounded * scale;
-            lost += remainder * remainder;
-            *to = rounded as i16;
-        }
-        let length = kernels.dot_wide(query, query).sqrt() * (1.0 + self.rotation.error());
-        CodedQuery {
-            bits: kernels.code_query(&centred, (TRUST * deviation) as f32),
-            distance: (usual * (TRUST + LUCK)) as f32,
-            offset: kernels.dot_wide(&self.center, query),
-            int16,
-            scale,
-            length,
-            error: (lost.sqrt() * 1.0001 + length * self.rotation.error()) * LONGEST + SLACK,
-        }
+        (kernels.code_query(&centred, (TRUST * deviation) as f32), (usual * (TRUST + LUCK)) as f32)
     }
 }
 
-/// A query against the codes of one codec.
+/// The nearest integer, ties to even, of a value within 16 bits: by an addition, which is quick everywhere.
+#[inline]
+fn nearest(value: f64) -> i16 {
+    const ROUND: f64 = 6_755_399_441_055_744.0;
+    (value + ROUND - ROUND) as i16
+}
+
+/// A query against the 8-bit integers of one codec.
 #[derive(Debug)]
-pub(super) struct CodedQuery {
-    /// Against bits: estimates are what the score of a row can be at best, as far as they can be trusted.
-    pub(super) bits: CodeQuery,
-    /// How far the estimate of one of the best rows usually stays below the best estimates, at most.
-    pub(super) distance: f32,
+pub(super) struct Int8Query {
+    pub(super) values: Vec<i16>,
     /// Cosine of the query with the centre: to be added to estimates.
     pub(super) offset: f64,
-    /// Against 8-bit integers.
-    pub(super) int16: Vec<i16>,
     scale: f64,
     length: f64,
     error: f64,
 }
 
-impl CodedQuery {
+impl Int8Query {
     /// The cosine that a sum of products with a row's 8-bit integers stands for, and how far it can be from the truth.
     #[inline]
     pub(super) fn cosine(&self, sum: i32, factors: Int8Factors) -> (f64, f64) {

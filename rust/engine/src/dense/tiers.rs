@@ -9,11 +9,11 @@
 use std::cmp::Reverse;
 use std::time::{Duration, Instant};
 
-use ragstone_kernels::codes::{BLOCK_ROWS, block_bytes};
+use ragstone_kernels::codes::{BLOCK_ROWS, CodeQuery, block_bytes};
 use ragstone_kernels::dispatch::Kernels;
 use ragstone_kernels::top::{Scored, Top};
 
-use super::codec::{Codec, CodedQuery, Int8Factors, int8_stride};
+use super::codec::{Codec, Int8Factors, Int8Query, int8_stride};
 use super::estimated::Estimated;
 use super::sieve::Sieve;
 use super::{is_cosine, scan, stride_of};
@@ -156,20 +156,21 @@ impl Tiers<'_> {
             let rows: Vec<u32> = wanted.rows().collect();
             return pairs.try_for_each(|(query, top)| self.offer(&rows, query, name, top));
         }
-        let coded: Vec<CodedQuery> =
-            queries.chunks_exact(stride).map(|query| self.codec.query(&query[..self.dimension])).collect();
         let few = wanted.count <= self.few.max(self.rows() / INTEGER_SHARE);
         if few {
-            for (coded, (query, top)) in coded.iter().zip(pairs) {
-                let rows = self.compared(wanted, coded, k, effort.interrupt)?;
-                self.offer(&rows, query, name, top)?;
-            }
-            return Ok(());
+            return pairs.try_for_each(|(query, top)| {
+                let coded = self.codec.int8_query(&query[..self.dimension]);
+                let rows = self.compared(wanted, &coded, k, effort.interrupt)?;
+                self.offer(&rows, query, name, top)
+            });
         }
-        let estimated = coded.iter().map(|query| Estimated::best(k, query.distance)).collect();
-        let estimated = self.estimate(wanted, &coded, estimated, effort)?;
-        for ((coded, estimated), (query, top)) in coded.iter().zip(estimated).zip(pairs) {
-            let rows = self.survivors(wanted, coded, estimated, k, effort)?;
+        let coded = queries.chunks_exact(stride).map(|query| self.codec.code_query(&query[..self.dimension]));
+        let (bits, estimated): (Vec<CodeQuery>, Vec<Estimated>) =
+            coded.map(|(bits, distance)| (bits, Estimated::best(k, distance))).unzip();
+        let estimated = self.estimate(wanted, &bits, estimated, effort)?;
+        for ((bits, estimated), (query, top)) in bits.iter().zip(estimated).zip(pairs) {
+            let coded = self.codec.int8_query(&query[..self.dimension]);
+            let rows = self.survivors(wanted, bits, &coded, estimated, k, effort)?;
             self.offer(&rows, query, name, top)?;
         }
         Ok(())
@@ -185,7 +186,7 @@ impl Tiers<'_> {
         interrupt: &dyn Interrupt,
     ) -> Result<()> {
         let query = &query[..self.dimension];
-        for row in self.compared(wanted, &self.codec.query(query), top.k(), interrupt)? {
+        for row in self.compared(wanted, &self.codec.int8_query(query), top.k(), interrupt)? {
             let (run, row_in_run) = self.place(row);
             let stored = &run.values[row_in_run * stride_of(self.dimension)..][..self.dimension];
             let score = self.kernels.dot_wide(query, stored);
@@ -209,7 +210,8 @@ impl Tiers<'_> {
     fn survivors(
         &self,
         wanted: &Wanted,
-        query: &CodedQuery,
+        bits: &CodeQuery,
+        query: &Int8Query,
         estimated: Estimated,
         k: usize,
         effort: Effort<'_>,
@@ -231,7 +233,7 @@ impl Tiers<'_> {
         // The best estimates were luckier than usual: rows below the floor may matter too. Now it is known which.
         let again = vec![Estimated::above(needed)];
         let (_, candidates) = self
-            .estimate(wanted, std::slice::from_ref(query), again, effort)?
+            .estimate(wanted, std::slice::from_ref(bits), again, effort)?
             .pop()
             .expect("one for each query")
             .finish();
@@ -244,18 +246,22 @@ impl Tiers<'_> {
     }
 
     /// Rows whose best case reaches the worst of the best `k`, by the integers of all wanted rows: none is lost.
-    fn compared(&self, wanted: &Wanted, query: &CodedQuery, k: usize, interrupt: &dyn Interrupt) -> Result<Vec<u32>> {
+    fn compared(&self, wanted: &Wanted, query: &Int8Query, k: usize, interrupt: &dyn Interrupt) -> Result<Vec<u32>> {
         let mut sieve = Sieve::new(k);
         let mut rows = Vec::with_capacity(BATCH + 64);
-        for (index, &word) in wanted.words.iter().enumerate() {
-            scan::push_rows(word, index as u32 * 64, &mut rows);
-            if rows.len() >= BATCH || (index + 1).is_multiple_of(self.run_rows / 64) {
-                interrupt.check()?;
-                self.compare(&rows, query, &mut sieve)?;
-                rows.clear();
+        for (run, words) in wanted.words.chunks(self.run_rows / 64).enumerate() {
+            interrupt.check()?;
+            for (index, &word) in words.iter().enumerate().filter(|(_, word)| **word != 0) {
+                scan::push_rows(word, (run * self.run_rows + index * 64) as u32, &mut rows);
+                if rows.len() >= BATCH {
+                    interrupt.check()?;
+                    self.compare(&rows, query, &mut sieve)?;
+                    rows.clear();
+                }
             }
+            self.compare(&rows, query, &mut sieve)?;
+            rows.clear();
         }
-        self.compare(&rows, query, &mut sieve)?;
         Ok(sieve.into_rows())
     }
 
@@ -263,7 +269,7 @@ impl Tiers<'_> {
     fn estimate(
         &self,
         wanted: &Wanted,
-        queries: &[CodedQuery],
+        queries: &[CodeQuery],
         mut estimated: Vec<Estimated>,
         effort: Effort<'_>,
     ) -> Result<Vec<Estimated>> {
@@ -299,7 +305,7 @@ impl Tiers<'_> {
         &self,
         wanted: &Wanted,
         range: std::ops::Range<usize>,
-        queries: &[CodedQuery],
+        queries: &[CodeQuery],
         estimated: &mut [Estimated],
         interrupt: &dyn Interrupt,
     ) -> Result<()> {
@@ -325,9 +331,9 @@ impl Tiers<'_> {
             let blocks = &run.blocks[first * block..][..count * block];
             let parts = queries.chunks(TOGETHER).zip(estimated.chunks_mut(TOGETHER));
             for (queries, estimated) in parts {
-                let (mut bits, mut floors) = ([&queries[0].bits; TOGETHER], [0.0; TOGETHER]);
+                let (mut bits, mut floors) = ([&queries[0]; TOGETHER], [0.0; TOGETHER]);
                 for (index, (query, estimated)) in queries.iter().zip(&*estimated).enumerate() {
-                    (bits[index], floors[index]) = (&query.bits, estimated.floor);
+                    (bits[index], floors[index]) = (query, estimated.floor);
                 }
                 let together = queries.len();
                 let (hits, scores) = (&mut hits[..count * together], &mut scores[..count * together * BLOCK_ROWS]);
@@ -343,7 +349,7 @@ impl Tiers<'_> {
     }
 
     /// Compares rows in any order by their integers.
-    fn compare_scattered(&self, rows: impl Iterator<Item = u32>, query: &CodedQuery, sieve: &mut Sieve) -> Result<()> {
+    fn compare_scattered(&self, rows: impl Iterator<Item = u32>, query: &Int8Query, sieve: &mut Sieve) -> Result<()> {
         let rows: Vec<u32> = rows.collect();
         let mut compare = |rows: &[u32]| self.compare(rows, query, sieve);
         self.probed(Tier::Int8, rows, |rows| self.by_run(rows, &mut compare))
@@ -362,7 +368,7 @@ impl Tiers<'_> {
     }
 
     /// Compares rows of one run by their integers.
-    fn compare(&self, rows: &[u32], query: &CodedQuery, sieve: &mut Sieve) -> Result<()> {
+    fn compare(&self, rows: &[u32], query: &Int8Query, sieve: &mut Sieve) -> Result<()> {
         let Some(&first) = rows.first() else { return Ok(()) };
         let (run, _) = self.place(first);
         let stride = int8_stride(self.dimension);
@@ -372,12 +378,12 @@ impl Tiers<'_> {
             let sums = &mut sums[..rows.len()];
             let start = rows[0] as usize - base;
             if rows[rows.len() - 1] as usize - base == start + rows.len() - 1 && rows.is_sorted() {
-                self.kernels.int8_rows(&query.int16, &run.int8[start * stride..][..rows.len() * stride], stride, sums);
+                self.kernels.int8_rows(&query.values, &run.int8[start * stride..][..rows.len() * stride], stride, sums);
             } else if base == 0 {
-                self.kernels.int8_gather(&query.int16, run.int8, stride, rows, sums);
+                self.kernels.int8_gather(&query.values, run.int8, stride, rows, sums);
             } else {
                 let local: Vec<u32> = rows.iter().map(|&row| row - base as u32).collect();
-                self.kernels.int8_gather(&query.int16, run.int8, stride, &local, sums);
+                self.kernels.int8_gather(&query.values, run.int8, stride, &local, sums);
             }
             let may_reach = query.may_reach(sieve.floor());
             for (&row, &sum) in rows.iter().zip(&*sums) {

@@ -51,11 +51,11 @@ proptest! {
             let (mut block, mut work) = (vec![0; ragstone_kernels::codes::block_bytes(dimension)], Vec::new());
             let mut int8 = vec![0; codec::int8_stride(dimension)];
             for query in vectors.iter().take(12) {
-                let coded = codec.query(query);
+                let coded = codec.int8_query(query);
                 for vector in &vectors {
                     let factors = codec.encode(vector, &mut block, 5, &mut int8, &mut work);
                     let mut sum = [0];
-                    kernels.int8_rows(&coded.int16, &int8, int8.len(), &mut sum);
+                    kernels.int8_rows(&coded.values, &int8, int8.len(), &mut sum);
                     let (cosine, error) = coded.cosine(sum[0], factors);
                     let truth = scalar_wide(vector, query);
                     prop_assert!((cosine - truth).abs() <= error, "{} is not within {} of {}", cosine, error, truth);
