@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
 def test_the_example_runs_as_it_stands(tmp_path: Path) -> None:
     """Catches a README whose first example has drifted from the package."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    example, _ = EXAMPLES
     (tmp_path / "corpora").symlink_to(ROOT / "corpora")
     outcome = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert outcome.returncode == 0, outcome.stderr
@@ -26,7 +26,16 @@ def test_the_example_runs_as_it_stands(tmp_path: Path) -> None:
     assert advice
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "offline", "help", "check", "wheel"])
+def test_the_example_of_vectors_runs_as_it_stands(tmp_path: Path) -> None:
+    """Catches an example of arrays that has drifted, or shapes that are not those its comments tell."""
+    _, example = EXAMPLES
+    example += "\nprint(ids.shape, (ids % 7).any(), len(DenseIndex.open('vectors.index')))"
+    outcome = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert outcome.returncode == 0, outcome.stderr
+    assert outcome.stdout == "(3, 10) False 19998\n"
+
+
+@pytest.mark.parametrize("target", ["demo", "test", "offline", "help", "check", "wheel", "bench-dense"])
 def test_named_make_targets_exist(target: str) -> None:
     """Catches a command in the README that make does not know."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
