@@ -27,7 +27,7 @@ const TILE: usize = 32;
 /// Results of one query that may be asked for even where the index holds fewer vectors.
 const TOP_K_FREE: usize = 1 << 16;
 
-/// An exact index over vectors with ids, by cosine.
+/// An index over vectors with ids, by cosine.
 #[derive(Debug)]
 pub struct DenseIndex {
     dimension: usize,
