@@ -13,13 +13,13 @@ use ragstone_engine::index::{Index, Options};
 use ragstone_engine::interrupt::Never;
 use ragstone_engine::lexical::{Bm25, LexicalIndex};
 use ragstone_engine::merge;
-use ragstone_engine::storage::frame::{FrameWriter, Kind, Verify};
+use ragstone_engine::storage::frame::{Frame, FrameWriter, Kind, Verify};
 use ragstone_engine::storage::manifest::{Manifest, generations};
 use ragstone_engine::storage::memory::Memory;
 use ragstone_engine::storage::{Bytes, Lock, Storage, StorageFile};
 use ragstone_engine::writer::Batch;
 
-use crate::workload::{View, document, embedding, numbers, reading, times, vector, vectors, view};
+use crate::workload::{DIMENSION, View, document, embedding, numbers, reading, times, vector, vectors, view};
 
 /// Files as they are, some of them replaced.
 #[derive(Debug, Default)]
@@ -369,8 +369,10 @@ type Answer<'a> = &'a dyn Fn(&dyn Storage, Verify) -> Result<(Vec<i64>, Vec<f32>
 fn saved_indexes_survive_damage() {
     // Catches the same in the files of `DenseIndex` and `LexicalIndex`, damaged and forged.
     let base = Memory::default();
-    let mut dense = DenseIndex::new(3).unwrap();
-    dense.add(Matrix { values: &[1.0, 2.0, 3.0, -1.0, 0.5, 0.0, 0.0, 0.0, 2.0], dimension: 3 }, None).unwrap();
+    // More vectors than are compared by their f32 at once, in more than one block of bits.
+    let values: Vec<f32> = (0..70).flat_map(|row| vector(&format!("row {row}"))).collect();
+    let mut dense = DenseIndex::new(DIMENSION).unwrap();
+    dense.add(Matrix { values: &values, dimension: DIMENSION }, None).unwrap();
     dense.save(&base, "dense").unwrap();
     let mut lexical = LexicalIndex::new("english", Bm25::default()).unwrap();
     let many: Vec<&str> = std::iter::repeat_n("kelp and iris", 70).collect();
@@ -379,13 +381,21 @@ fn saved_indexes_survive_damage() {
     lexical.save(&base, "lexical").unwrap();
     let dense_answer = |storage: &dyn Storage, verify| {
         let index = DenseIndex::open(storage, "dense", verify)?;
-        index.search(Matrix { values: &[0.1, 0.9, 0.2], dimension: index.dimension() }, 2, true, None, 1, &Never)
+        let query = vector("a query");
+        let query = Matrix { values: &query, dimension: DIMENSION };
+        let (mut ids, mut scores) = index.search(query, 2, true, None, 1, &Never)?;
+        let (more_ids, more_scores) = index.search(query, 2, false, None, 1, &Never)?;
+        ids.extend(more_ids);
+        scores.extend(more_scores);
+        Ok((ids, scores))
     };
     let lexical_answer = |storage: &dyn Storage, _| {
         let index = LexicalIndex::open(storage, "lexical")?;
         index.search(&["kelp copper", "lagoon harbour"], 80, &Never)
     };
     let cases: [(&str, Answer<'_>); 2] = [("dense", &dense_answer), ("lexical", &lexical_answer)];
+    let codes = Frame::open(&base, "dense", Kind::DenseIndex, Verify::Full).unwrap();
+    assert!(codes.has("vec.bits") && codes.has("vec.int8"), "codes are not attacked");
     let mut variants = 0;
     for (name, answer) in cases {
         let good = bytes_of(&base, name);

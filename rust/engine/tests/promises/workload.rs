@@ -16,7 +16,8 @@ use ragstone_engine::storage::frame::Verify;
 use ragstone_engine::storage::manifest::EmbedderEntry;
 use ragstone_engine::writer::Batch;
 
-pub(crate) const DIMENSION: usize = 8;
+/// The least that has codes.
+pub(crate) const DIMENSION: usize = 16;
 const WORDS: [&str; 12] =
     ["anchor", "basalt", "copper", "delta", "ember", "fjord", "granite", "harbour", "iris", "jetty", "kelp", "lagoon"];
 /// Texts that are searched for, with vectors made from them.
