@@ -9,7 +9,7 @@ use ragstone_kernels::top::Top;
 
 use crate::bitmap::Bitmap;
 use crate::chunks::ChunkView;
-use crate::dense::{Exact, active_kernels, exact_score};
+use crate::dense::{Effort, Exact, active_kernels, exact_score};
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::fusion::{self, Candidate, DenseScale, LexicalScale, Parts, Rule};
@@ -46,6 +46,8 @@ pub struct Query<'a> {
     pub mode: Mode,
     /// Whether the dense list is certain, at the price of reading eight times as much.
     pub exact: bool,
+    /// Threads that may share this query, where a segment is large enough.
+    pub threads: usize,
     /// Most hits wanted.
     pub top_k: usize,
     /// Which documents may be found.
@@ -155,7 +157,7 @@ impl Snapshot {
         };
         let dense = match (query.mode, vector) {
             (Mode::Bm25, _) | (_, None) => None,
-            (_, Some(vector)) => Some(search.dense(vector, depth, query.exact, &mut evidence)?),
+            (_, Some(vector)) => Some(search.dense(vector, depth, query, &mut evidence)?),
         };
         if let (Some(lexical), Some(dense)) = (&lexical, &dense) {
             evidence.agree = lexical.list.first().map(|hit| hit.0) == dense.list.first().map(|hit| hit.0);
@@ -341,11 +343,12 @@ impl Search<'_> {
         })
     }
 
-    fn dense(&self, vector: &[f32], depth: usize, exact: bool, evidence: &mut Evidence) -> Result<DenseHalf> {
+    fn dense(&self, vector: &[f32], depth: usize, query: &Query<'_>, evidence: &mut Evidence) -> Result<DenseHalf> {
+        let effort = Effort { threads: query.threads, interrupt: self.interrupt };
         let list = self.list(depth, |number, segment| {
             let allowed = self.allowed[number].as_ref();
             let parts = segment.vectors.iter().map(|part| (&part.vectors, part.entry.first_row));
-            if exact {
+            if query.exact {
                 let mut top: Top<Exact<u32>> = Top::new(depth);
                 for (vectors, first_row) in parts {
                     vectors.search_exact(vector, first_row, allowed, &mut top, self.interrupt)?;
@@ -354,7 +357,7 @@ impl Search<'_> {
             }
             let mut top = Top::new(depth);
             for (vectors, first_row) in parts {
-                vectors.search(vector, first_row, allowed, &mut top, self.interrupt)?;
+                vectors.search(vector, first_row, allowed, &mut top, effort)?;
             }
             Ok(scores(top))
         })?;

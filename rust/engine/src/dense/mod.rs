@@ -17,7 +17,7 @@ pub mod writer;
 use ragstone_kernels::dispatch::{self, Kernels};
 
 pub use index::{DenseIndex, Passing};
-pub use tiers::{Exact, exact_score};
+pub use tiers::{Effort, Exact, exact_score};
 pub use vectors::Vectors;
 pub use writer::write_vectors;
 

@@ -18,6 +18,9 @@ use crate::storage::frame::{Frame, FrameWriter, Kind, Verify};
 use crate::storage::memory::Memory;
 use crate::storage::{Storage, StorageFile};
 
+/// One thread that nothing stops.
+const ONE: Effort<'_> = Effort { threads: 1, interrupt: &Never };
+
 /// Repeatable numbers in -1..1, from a state that each call advances.
 pub(super) fn noise(state: &mut u64) -> f32 {
     *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -86,7 +89,7 @@ proptest! {
         for kernels in available() {
             let reader = reader.clone().with_kernels(kernels);
             let mut top = Top::new(k);
-            reader.search(&query, first_row, allowed.as_ref(), &mut top, &Never).unwrap();
+            reader.search(&query, first_row, allowed.as_ref(), &mut top, ONE).unwrap();
             prop_assert_eq!(&top.into_sorted(), &expected, "{:?}", kernels);
         }
     }
@@ -144,7 +147,7 @@ proptest! {
         if let Ok(vectors) = Vectors::open(&frame) {
             prop_assert_eq!((head[0] as usize, head[2]), (vectors.dimension(), vectors.rows()));
             let query = unit(&vec![1.0; vectors.dimension()], "query").unwrap();
-            let _ = vectors.search(&query, 0, None, &mut Top::new(3), &Never);
+            let _ = vectors.search(&query, 0, None, &mut Top::new(3), ONE);
             let _ = vectors.scores(&query, &[0, 1, u32::MAX]);
         }
         if let Ok(mut index) = DenseIndex::open(&storage, "DenseIndex", Verify::Full) {
@@ -289,11 +292,11 @@ fn absurd_searches_are_refused_and_empty_ones_answered() {
     }
 
     let vectors = Vectors::open(&store(&[Some(vec![1.0, 0.0])], 2)).unwrap();
-    let ask = |query: &[f32]| refused(&vectors.search(query, 0, None, &mut Top::new(1), &Never).unwrap_err());
+    let ask = |query: &[f32]| refused(&vectors.search(query, 0, None, &mut Top::new(1), ONE).unwrap_err());
     assert_eq!(ask(&[1.0]), "vector has 1 dimensions, index expects 2");
     assert_eq!(ask(&[2.0, 0.0]), "the query has squared length 4 where 1 belongs: normalise it first");
     assert!(ask(&[f32::NAN, 0.0]).starts_with("the query has squared length NaN"));
-    assert!(vectors.search(&[1.0, 0.0], u32::MAX, None, &mut Top::new(1), &Never).is_err());
+    assert!(vectors.search(&[1.0, 0.0], u32::MAX, None, &mut Top::new(1), ONE).is_err());
 }
 
 #[test]
@@ -341,7 +344,7 @@ fn damage_in_unchecked_values_is_reported_where_it_would_show() {
     let vectors = vectors(Verify::Structure).unwrap();
     // Codes lead to the row; its values are what an answer is made of.
     let query = vectors_before[100].clone();
-    let search = |allowed: Option<&Bitmap>| vectors.search(&query, 0, allowed, &mut Top::new(3), &Never);
+    let search = |allowed: Option<&Bitmap>| vectors.search(&query, 0, allowed, &mut Top::new(3), ONE);
     let message = search(None).unwrap_err().to_string();
     assert!(message.contains("row 100 is not a vector of unit length"), "{message}");
     assert!(vectors.scores(&query, &[7, 200]).is_err());

@@ -96,11 +96,17 @@ pub(super) enum Tier {
 
 /// How a query is answered.
 #[derive(Clone, Copy)]
-pub(super) struct Effort<'a> {
-    /// Threads that may share one query.
-    pub(super) threads: usize,
+pub struct Effort<'a> {
+    /// Threads that may share one query; the answer is the same for any number.
+    pub threads: usize,
     /// Asked whether to go on.
-    pub(super) interrupt: &'a dyn Interrupt,
+    pub interrupt: &'a dyn Interrupt,
+}
+
+impl std::fmt::Debug for Effort<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Effort({} threads)", self.threads)
+    }
 }
 
 /// The rows that may be found, and how many they are.

@@ -157,10 +157,9 @@ impl Vectors {
         first_row: u32,
         allowed: Option<&Bitmap>,
         top: &mut Top,
-        interrupt: &dyn Interrupt,
+        effort: Effort<'_>,
     ) -> Result<()> {
         let (query, wanted) = (self.padded(query)?, self.wanted(first_row, allowed)?);
-        let effort = Effort { threads: 1, interrupt };
         self.search_wanted(&wanted, &query, &|row| first_row + row, std::slice::from_mut(top), effort)
     }
 

@@ -233,6 +233,7 @@ pub(crate) fn hits(snapshot: &Snapshot, mode: Mode, text: &str) -> Result<Vec<(S
         vector: Some(&vector),
         mode,
         exact: false,
+        threads: 1,
         top_k: 20,
         filter: None,
         principals: &principals,
