@@ -11,7 +11,7 @@ use crate::scalar;
 pub const VARIABLE: &str = "RAGSTONE_ISA";
 
 /// Every instruction set that this release knows, whether or not it was compiled for this machine.
-const NAMES: [&str; 4] = ["scalar", "avx2", "avx512", "neon"];
+const NAMES: [&str; 5] = ["scalar", "ssse3", "avx2", "avx512", "neon"];
 
 /// Those compiled for this architecture, fastest first.
 static TABLE: &[Kernels] = &[
@@ -19,6 +19,8 @@ static TABLE: &[Kernels] = &[
     crate::x86_64::avx512::KERNELS,
     #[cfg(target_arch = "x86_64")]
     crate::x86_64::avx2::KERNELS,
+    #[cfg(target_arch = "x86_64")]
+    crate::x86_64::ssse3::KERNELS,
     #[cfg(target_arch = "aarch64")]
     crate::aarch64::neon::KERNELS,
     scalar::KERNELS,

@@ -213,8 +213,12 @@ fn indexes(codes: &[[u8; 64]; GROUP]) -> [__m512i; 4] {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
 fn entry(indexes: [__m512i; 4], tables: &[[u8; 64]; 4]) -> __m512i {
-    let found = |at: usize| _mm512_permutexvar_epi8(indexes[at], bytes(&tables[at]));
-    _mm512_add_epi8(_mm512_add_epi8(found(0), found(1)), _mm512_add_epi8(found(2), found(3)))
+    // No closure: one that is not inlined would move every register through memory.
+    let first = _mm512_permutexvar_epi8(indexes[0], bytes(&tables[0]));
+    let second = _mm512_permutexvar_epi8(indexes[1], bytes(&tables[1]));
+    let third = _mm512_permutexvar_epi8(indexes[2], bytes(&tables[2]));
+    let fourth = _mm512_permutexvar_epi8(indexes[3], bytes(&tables[3]));
+    _mm512_add_epi8(_mm512_add_epi8(first, second), _mm512_add_epi8(third, fourth))
 }
 
 #[inline]

@@ -2,6 +2,7 @@
 
 pub(crate) mod avx2;
 pub(crate) mod avx512;
+pub(crate) mod ssse3;
 
 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 
