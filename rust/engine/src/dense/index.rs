@@ -23,7 +23,7 @@ const SECTION_IDS: &str = "didx.ids";
 const SECTION_HEAD: &str = "didx.head";
 
 /// Queries that pass over a block of rows together: few enough to stop quickly, enough to read memory once for many.
-const TILE: usize = 32;
+const TILE: usize = 128;
 /// Results of one query that may be asked for even where the index holds fewer vectors.
 const TOP_K_FREE: usize = 1 << 16;
 
