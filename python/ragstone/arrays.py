@@ -148,8 +148,8 @@ class DenseIndex:
             exact: Guarantee the list that comparing all vectors in float64 gives. Without it the list is that where
                 few vectors can be found, and misses less than one in a thousand of the best where many can, for a
                 sixth of the time.
-            filter_ids: Find only vectors with these ids: an array of ids, or of bool, whose entry ``i`` tells whether id
-                ``i`` may be found (quicker where many may).
+            filter_ids: Find only vectors with these ids: an array of ids, or of bool, whose entry ``i`` tells whether
+                id ``i`` may be found (quicker where many may).
 
         Returns:
             ids of shape (n, top_k), int64, best first and equal scores by id, padded with -1; and their cosines,
