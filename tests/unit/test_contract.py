@@ -414,7 +414,9 @@ print(len(queries), digest.hexdigest())
 """
     queries = [HANDBOOK / "queries" / name for name in ("answerable.jsonl", "unanswerable.jsonl")]
     flags = set(Path("/proc/cpuinfo").read_text().split()) if Path("/proc/cpuinfo").exists() else set[str]()
-    sets = ["scalar"] + [name for name, flag in (("avx2", "avx2"), ("avx512", "avx512f")) if flag in flags]
+    sets = ["scalar"] + [
+        name for name, flag in (("ssse3", "ssse3"), ("avx2", "avx2"), ("avx512", "avx512vbmi")) if flag in flags
+    ]
     told = {
         run(program, handbook, *queries, RAGSTONE_ISA=isa, RAGSTONE_THREADS=threads)
         for isa, threads in [(isa, "1") for isa in sets] + [("scalar", "2")]

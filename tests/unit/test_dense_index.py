@@ -34,7 +34,9 @@ def told(program: str, *arguments: object, **environment: str) -> str:
 def instruction_sets() -> list[str]:
     """Those of this machine that are known by their flags."""
     flags = set(Path("/proc/cpuinfo").read_text().split()) if Path("/proc/cpuinfo").exists() else set[str]()
-    return ["scalar"] + [name for name, flag in (("avx2", "avx2"), ("avx512", "avx512_vbmi")) if flag in flags]
+    return ["scalar"] + [
+        name for name, flag in (("ssse3", "ssse3"), ("avx2", "avx2"), ("avx512", "avx512vbmi")) if flag in flags
+    ]
 
 
 def clustered(count: int, seed: int = 1) -> NDArray[np.float32]:
@@ -230,3 +232,23 @@ for turn in range(12):
 print((resident() - settled) / (full - empty))
 """
     assert float(told(program, RAGSTONE_THREADS="1")) < 0.5
+
+
+def test_a_filter_of_booleans_is_the_ids_where_it_is_true(tmp_path: Path) -> None:
+    """Catches bits out of order, a mask of another length than the ids, and ids that are not their rows' numbers."""
+    random = np.random.default_rng(3)
+    vectors = random.standard_normal((5000, 24)).astype(np.float32)
+    index = ragstone.DenseIndex(dimension=24)
+    index.add(vectors)
+    index.save(tmp_path / "saved")
+    mixed = ragstone.DenseIndex.open(tmp_path / "saved")
+    mixed.remove([3, 4000])
+    mixed.add(vectors[:2], [7, 9000])
+    for searched in (index, ragstone.DenseIndex.open(tmp_path / "saved"), mixed):
+        for length in (0, 1, 63, 64, 4999, 5000, 9001, 20_000):
+            mask = random.random(length) < 0.3
+            by_mask = searched.search(vectors[:3], top_k=20, filter_ids=mask)
+            by_ids = searched.search(vectors[:3], top_k=20, filter_ids=np.flatnonzero(mask))
+            assert np.array_equal(by_mask[0], by_ids[0]) and np.array_equal(by_mask[1], by_ids[1])
+    with pytest.raises(ragstone.InvalidInput, match="shape"):
+        index.search(vectors[:1], filter_ids=np.ones((2, 2), dtype=bool))
