@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use bytemuck::{Pod, Zeroable};
 
-use super::reader::{Lexical, TermId};
+use super::dictionary::TermId;
+use super::reader::Lexical;
 use super::terms::RowTerms;
 use crate::bitmap::Bitmap;
 use crate::error::Result;
@@ -66,11 +67,9 @@ impl Corrections {
         let mut corrections = Self { rows: deleted.count(), total_length: lengths.sum(), ..Self::default() };
         for id in (0..lexical.term_count()).map(TermId) {
             let mut count = 0;
-            lexical.visit(id, |piece| {
-                lexical.each(id, &piece, |row, _| {
-                    count += u32::from(deleted.contains(row));
-                    Ok(())
-                })
+            lexical.each(id, |row, _| {
+                count += u32::from(deleted.contains(row));
+                Ok(())
             })?;
             if count > 0 {
                 corrections.frequencies.insert(id, count);

@@ -1,7 +1,8 @@
 //! Joins inverted indexes into one without looking at texts again.
 
+use super::dictionary::{TermId, Terms};
 use super::encode::{Encoder, ROWS_MAX};
-use super::reader::{Lexical, Terms};
+use super::reader::Lexical;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::storage::frame::FrameWriter;
@@ -54,7 +55,7 @@ pub fn merge(
 
 struct Source<'a> {
     terms: Terms<'a>,
-    now: Option<(super::reader::TermId, String)>,
+    now: Option<(TermId, String)>,
 }
 
 impl Source<'_> {

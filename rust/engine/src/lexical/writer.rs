@@ -3,10 +3,13 @@
 use std::collections::HashMap;
 
 use super::analyzer::Analyzer;
-use super::encode::{Encoder, ROWS_MAX, WIDE, WINDOW};
+use super::encode::{Encoder, ROWS_MAX, WINDOW};
 use super::terms::{Interner, RowTerms, analyze_row};
 use crate::error::{Error, Result};
 use crate::storage::frame::FrameWriter;
+
+/// Count in a byte that stands for one in `wide`.
+const WIDE: u8 = u8::MAX;
 
 /// Collects rows and writes their inverted index.
 #[derive(Debug, Default)]
