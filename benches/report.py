@@ -369,7 +369,7 @@ def _fused(result: Result) -> str:
         gains = [_gain(figures["gains"][base]) for base in (figures["better_half"], "minmax .5", "rrf")]
         rows.append([asked, *halves, reached, f"{goals[name]['wanted']:g}", *gains, recalls])
     means = [_gain(result["means"][base]) for base in ("minmax .5", "rrf")]
-    rows.append(["mean", *[""] * 7, *means, ""])
+    rows.append(["mean", *["–"] * 7, *means, "–"])
     heads = ["set (questions, chunks)", "BM25", "dense", "RRF", "min-max .5", "default", "goal"]
     heads += ["− better half", "− min-max .5", "− RRF", "its R@10 / R@100"]
     return (
@@ -400,9 +400,9 @@ def _published(result: Result) -> str:
     rows = []
     for row in result["bm25_whole_documents"]:
         published = row.get("published", {})
-        theirs = [f"{100 * value:.2f}" if (value := published.get(key)) else "" for key in ("nDCG@10", "R@100")]
+        theirs = [f"{100 * value:.2f}" if (value := published.get(key)) else "–" for key in ("nDCG@10", "R@100")]
         ours = [f"{100 * row[key]:.2f}" for key in ("nDCG@10", "R@100")]
-        rows.append([row["set"], f"{row['k1']:g}, {row['b']:g}", *ours, *theirs, published.get("source", "")])
+        rows.append([row["set"], f"{row['k1']:g}, {row['b']:g}", *ours, *theirs, published.get("source", "–")])
     heads = ["set", "k1, b", "nDCG@10", "R@100", "published nDCG@10", "published R@100", "where"]
     return (
         "**BM25** of documents as a whole (title and text in one field), beside published figures for the same texts "
