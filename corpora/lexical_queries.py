@@ -23,7 +23,7 @@ from pathlib import Path
 
 from queries import _IDENTIFIER, _QUESTION
 
-__all__ = ["CLASSES", "SETS", "make", "main"]
+__all__ = ["CLASSES", "SETS", "main", "make"]
 
 EACH = 250
 CLASSES = ("questions", "keywords", "identifiers", "long", "frequent", "rare")
