@@ -353,7 +353,7 @@ def quality() -> str:
 def fusion() -> str:
     """The default fusion beside its halves, other rules and its goals; then BM25 beside published figures."""
     result = _result("fusion")
-    return "\n\n".join([_fused(result), _goals(result), _published(result)]) if result else ""
+    return "\n\n".join([_fused(result), _goals(result), _tuned(result), _published(result)]) if result else ""
 
 
 def _fused(result: Result) -> str:
@@ -376,6 +376,21 @@ def _fused(result: Result) -> str:
         f"**Fusion**, nDCG@10 × 100, {result['embedder']} (`python benches/fusion.py --sets …`; {_machine(result)}); "
         f"95 % intervals: bootstrap over questions, paired for differences, {result['draws']:,} draws:\n\n"
     ) + _table(heads, rows)
+
+
+def _tuned(result: Result) -> str:
+    """What `ragstone tune` makes of each set's judgements."""
+    parts = []
+    for name, figures in result["sets"].items():
+        if "tuned" in figures:
+            found = figures["tuned"]
+            choice = f"{found['fusion']} {found['dense_weight']:g}" if found["changed"] else "keeps the default"
+            gain = _gain([found["gain"][key] for key in ("mean", "low", "high")])
+            parts.append(f"{name} {choice}, {gain}")
+    return (
+        "`ragstone tune` on each set, and what the best weight of other questions gains, 90 % interval (it keeps the "
+        f"default unless all of that is above zero): {'; '.join(parts)}."
+    )
 
 
 def _gain(interval: list[float]) -> str:
