@@ -7,10 +7,14 @@
 mod analyzer;
 mod corrections;
 mod encode;
+mod feed;
 mod fold;
 mod index;
+mod interner;
+mod lists;
 mod merge;
 mod reader;
+mod removed;
 mod score;
 mod split;
 mod stem;
