@@ -8,18 +8,15 @@ Texts are chunked as users' texts are, and a document ranks by its best chunk.
 from __future__ import annotations
 
 import argparse
-import csv
-import json
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import ragstone
-from ragstone import Document
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+from judged import fill, questions
 from machine import save
 
 # Sets by the folder that holds their documents: two question sets share one corpus, which is embedded once.
@@ -54,24 +51,9 @@ def main() -> None:
     print("saved", save("quality", result))
 
 
-def fill(index: ragstone.Index, corpus: Path) -> None:
-    """Add and embed all documents of a set."""
-    started = time.perf_counter()
-    index.upsert(
-        Document(document_id=row["_id"], title=row["title"], text=row["text"])
-        for row in _rows(corpus)
-        if row["text"].strip()
-    )
-    print(f"{corpus.parent.name}: {len(index)} chunks in {time.perf_counter() - started:.0f} s", file=sys.stderr)
-
-
 def measure(index: ragstone.Index, folder: Path, embedder: str) -> dict[str, float]:
     """nDCG@10 of one set of questions: BM25, dense, hybrid, plain convex and reciprocal rank."""
-    queries = {row["_id"]: row["text"] for row in _rows(folder / "queries.jsonl")}
-    qrels: dict[str, dict[str, int]] = {}
-    with (folder / "qrels.tsv").open(encoding="utf-8") as file:
-        for query, document, grade in list(csv.reader(file, delimiter="\t"))[1:]:
-            qrels.setdefault(query, {})[document] = int(grade)
+    queries, qrels = questions(folder)
 
     def ndcg(**how: Any) -> float:
         return ragstone.evaluate(index, queries, qrels, metrics=["nDCG@10"], **how)["nDCG@10"]
@@ -83,10 +65,6 @@ def measure(index: ragstone.Index, folder: Path, embedder: str) -> dict[str, flo
         f"{embedder} convex": ndcg(fusion="convex"),
         f"{embedder} rrf": ndcg(fusion="rrf"),
     }
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ Result = dict[str, Any]
 def main() -> int:
     """Rewrite the figures; with ``--check`` only say whether they are up to date."""
     outdated = 0
-    for path, figures in ((ROOT / "README.md", readme), (ROOT / "benches" / "README.md", promises)):
+    for path, figures in ((ROOT / "README.md", readme), (ROOT / "benches" / "README.md", benches)):
         text = path.read_text(encoding="utf-8")
         head, _, rest = text.partition(BEGIN)
         _, _, tail = rest.partition(END)
@@ -42,6 +42,11 @@ def readme() -> str:
     """All sections for which there is a result."""
     sections = [end_to_end(), dense(), quality()]
     return "\n\n".join(section for section in sections if section)
+
+
+def benches() -> str:
+    """Everything that runs were judged by: dense search, then fusion."""
+    return "\n\n".join(section for section in (promises(), fusion()) if section)
 
 
 def _result(name: str) -> Result | None:
@@ -343,6 +348,66 @@ def quality() -> str:
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     lines.append("\nBM25 (1.2, 0.75), Snowball English; `hybrid` is the default fusion, chosen on scifact-train alone.")
     return "\n".join(lines)
+
+
+def fusion() -> str:
+    """The default fusion beside its halves, other rules and its goals; then BM25 beside published figures."""
+    result = _result("fusion")
+    return "\n\n".join([_fused(result), _goals(result), _published(result)]) if result else ""
+
+
+def _fused(result: Result) -> str:
+    goals = {row["set"]: row for row in result["targets"] if row["what"] == "nDCG@10 of the default"}
+    rows = []
+    for name, figures in result["sets"].items():
+        mean = {system: f"{100 * row['nDCG@10'][0]:.1f}" for system, row in figures["systems"].items()}
+        default = figures["systems"]["default"]
+        reached = f"{_goal(goals[name])} [{100 * default['nDCG@10'][1]:.1f}, {100 * default['nDCG@10'][2]:.1f}]"
+        recalls = " / ".join(f"{100 * default[metric][0]:.1f}" for metric in ("R@10", "R@100"))
+        asked = f"{name} ({figures['queries']:,}, {figures['chunks']:,})"
+        halves = [mean[system] for system in ("bm25", "dense", "rrf", "minmax .5")]
+        gains = [_gain(figures["gains"][base]) for base in (figures["better_half"], "minmax .5", "rrf")]
+        rows.append([asked, *halves, reached, f"{goals[name]['wanted']:g}", *gains, recalls])
+    means = [_gain(result["means"][base]) for base in ("minmax .5", "rrf")]
+    rows.append(["mean", *["–"] * 7, *means, "–"])
+    heads = ["set (questions, chunks)", "BM25", "dense", "RRF", "min-max .5", "default", "goal"]
+    heads += ["− better half", "− min-max .5", "− RRF", "its R@10 / R@100"]
+    return (
+        f"**Fusion**, nDCG@10 × 100, {result['embedder']} (`python benches/fusion.py --sets …`; {_machine(result)}); "
+        f"95 % intervals: bootstrap over questions, paired for differences, {result['draws']:,} draws:\n\n"
+    ) + _table(heads, rows)
+
+
+def _gain(interval: list[float]) -> str:
+    mean, low, high = (100 * value for value in interval)
+    return f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]"
+
+
+def _goal(row: Result) -> str:
+    """Two digits, never rounded up to a goal that was missed."""
+    reached = f"{math.floor(row['reached'] * 10 + 1e-9) / 10:.1f}" if not row["met"] else f"{row['reached']:.1f}"
+    return reached if row["met"] else f"**{reached}: missed**"
+
+
+def _goals(result: Result) -> str:
+    judged = [row for row in result["targets"] if row["what"] != "nDCG@10 of the default"]
+    rows = [[row["set"], row["what"], f"{row['wanted']:g}", _goal(row)] for row in judged]
+    return _table(["set", "goal, × 100", "at least", "reached"], rows)
+
+
+def _published(result: Result) -> str:
+    """BM25 of whole documents, as others measure it."""
+    rows = []
+    for row in result["bm25_whole_documents"]:
+        published = row.get("published", {})
+        theirs = [f"{100 * value:.2f}" if (value := published.get(key)) else "–" for key in ("nDCG@10", "R@100")]
+        ours = [f"{100 * row[key]:.2f}" for key in ("nDCG@10", "R@100")]
+        rows.append([row["set"], f"{row['k1']:g}, {row['b']:g}", *ours, *theirs, published.get("source", "–")])
+    heads = ["set", "k1, b", "nDCG@10", "R@100", "published nDCG@10", "published R@100", "where"]
+    return (
+        "**BM25** of documents as a whole (title and text in one field), beside published figures for the same texts "
+        "and judgements; where none is known to us there is none:\n\n"
+    ) + _table(heads, rows)
 
 
 if __name__ == "__main__":

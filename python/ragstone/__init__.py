@@ -47,6 +47,7 @@ from ragstone.records import (
     SearchResult,
     Section,
 )
+from ragstone.tuning import Tuning, tune
 
 __all__ = [
     "Advice",
@@ -81,6 +82,7 @@ __all__ = [
     "SearchTimeout",
     "Section",
     "StorageError",
+    "Tuning",
     "__version__",
     "advise",
     "embedder",
@@ -88,4 +90,5 @@ __all__ = [
     "metrics",
     "open",
     "route",
+    "tune",
 ]

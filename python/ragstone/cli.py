@@ -108,6 +108,12 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--mode", choices=["hybrid", "dense", "bm25"], default="hybrid")
     bench.add_argument("--principal", action="append", default=[], metavar="NAME", help="who asks; repeatable")
 
+    tune = _command(commands, "tune", _tune, "choose the weight of the dense half from judged queries")
+    tune.add_argument("kb", metavar="KB", help="the index directory")
+    tune.add_argument("queries", type=Path, metavar="QUERIES", help='.jsonl with "_id" and "text", 50 queries or more')
+    tune.add_argument("qrels", type=Path, metavar="QRELS", help="lines of query, document, grade, as BEIR or TREC")
+    tune.add_argument("--principal", action="append", default=[], metavar="NAME", help="who asks; repeatable")
+
     snapshot = _command(commands, "snapshot", _snapshot, "copy an index to an empty directory")
     snapshot.add_argument("kb", metavar="KB", help="the index directory")
     snapshot.add_argument("destination", metavar="DEST")
@@ -248,6 +254,16 @@ def _bench(options: argparse.Namespace) -> int:
     else:
         print(found)
     return _FINDING if found.findings else _RIGHT
+
+
+def _tune(options: argparse.Namespace) -> int:
+    from ragstone.tuning import read_judged, tune
+
+    queries, qrels = read_judged(options.queries, options.qrels)
+    with _open(options) as index:
+        found = tune(index, queries, qrels, principals=options.principal)
+    _show(options, found.to_dict() if options.json else found)
+    return _RIGHT
 
 
 def _open_to_measure(options: argparse.Namespace) -> Index:

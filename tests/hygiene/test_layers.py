@@ -19,7 +19,7 @@ PYTHON = [
     {"recall"},
     {"index"},
     {"pipeline"},
-    {"bench", "evaluation"},
+    {"bench", "evaluation", "tuning"},
     {"__init__"},
     {"demo", "doctor"},
     {"cli"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -173,18 +174,77 @@ def test_the_length_of_a_query_vector_moves_nothing(seed: int, factor: float, tm
         assert_ranking(again, once, 1e-4)
 
 
-def test_a_half_that_finds_nothing_drops_out(tmp_path_factory: Folder) -> None:
-    """Catches a hybrid search that ranks otherwise than its only half."""
-    corpus = Corpus(5, 50)
-    with corpus.index(tmp_path_factory) as index:
-        corpus.text = "unknown words only"
-        hybrid = [hit.chunk_id for hit in corpus.search(index, top_k=50)]
-        assert hybrid == [hit.chunk_id for hit in corpus.search(index, top_k=50, mode="dense")]
-        corpus = Corpus(5, 50)
-        only_text = index.search(corpus.text, top_k=50)
-        assert [hit.chunk_id for hit in only_text] == [
-            hit.chunk_id for hit in corpus.search(index, top_k=50, mode="bm25")
-        ]
+@given(seed=SEEDS, rule=st.sampled_from(RULES), commits=st.integers(1, 3), year=st.sampled_from([None, 2004]))
+@settings(max_examples=40)
+def test_a_half_that_finds_nothing_drops_out(
+    seed: int, rule: tuple[str, float], commits: int, year: int | None, tmp_path_factory: Folder
+) -> None:
+    """Catches a hybrid search that finds other chunks than its only half, or ranks them otherwise, by whatever rule."""
+    corpus = Corpus(seed, 50)
+    how: dict[str, object] = {"top_k": 50, "filter": None if year is None else F("year") >= year}
+    with corpus.index(tmp_path_factory, commits) as index:
+        words, corpus.text = corpus.text, "unknown words only"
+        hybrid = corpus.search(index, fusion=rule[0], dense_weight=rule[1], explain=True, **how)
+        in_order(hybrid, corpus.search(index, mode="dense", **how), "cosine")
+        corpus.text = words
+        # Without a vector only the text is searched.
+        hybrid = index.search(corpus.text, fusion=rule[0], dense_weight=rule[1], explain=True, **how)  # type: ignore[arg-type]
+        in_order(hybrid, corpus.search(index, mode="bm25", **how), "bm25")
+
+
+def in_order(fused: SearchResult, alone: SearchResult, half: str) -> None:
+    """The chunks of one half alone, in its order; rounding may make neighbours equal, never turn them."""
+    assert {hit.chunk_id for hit in fused} == {hit.chunk_id for hit in alone}
+    scores = [float(hit.explain[half]) for hit in fused if hit.explain is not None]  # type: ignore[arg-type]
+    assert all(a >= b - 1e-6 for a, b in itertools.pairwise(scores))
+    assert {hit.chunk_id: hit.score for hit in alone} == {
+        hit.chunk_id: score for hit, score in zip(fused, scores, strict=True)
+    }
+
+
+@given(seed=SEEDS, rule=st.sampled_from(RULES), commits=st.integers(1, 4), top_k=st.integers(1, 120))
+@settings(max_examples=40)
+def test_both_scores_of_a_hit_are_those_of_its_halves(
+    seed: int, rule: tuple[str, float], commits: int, top_k: int, tmp_path_factory: Folder
+) -> None:
+    """Catches a chunk of one list whose score in the other half is guessed, or looked up by another way of adding."""
+    corpus = Corpus(seed, 130)
+    with corpus.index(tmp_path_factory, commits) as index:
+        lists = {half: corpus.search(index, mode=half, top_k=130) for half in ("bm25", "dense")}
+        bm25, cosine = ({hit.chunk_id: hit.score for hit in lists[half]} for half in ("bm25", "dense"))
+        ranks = [{hit.chunk_id: hit.rank for hit in lists[half]} for half in ("bm25", "dense")]
+        for hit in corpus.search(index, top_k=top_k, fusion=rule[0], dense_weight=rule[1], explain=True):
+            assert hit.explain is not None
+            assert hit.explain["bm25"] == bm25.get(hit.chunk_id, 0)
+            assert hit.explain["cosine"] == cosine[hit.chunk_id]
+            for name, places in zip(("bm25_rank", "dense_rank"), ranks, strict=True):
+                assert hit.explain[name] in (None, places.get(hit.chunk_id))
+
+
+@given(seed=SEEDS, slope=st.floats(0.1, 0.99), level=st.floats(0.1, 0.9), commits=st.integers(1, 3))
+@settings(max_examples=30)
+def test_the_scale_and_the_origin_of_cosines_move_nothing(
+    seed: int, slope: float, level: float, commits: int, tmp_path_factory: Folder
+) -> None:
+    """Catches a rule that depends on what cosines an embedder happens to give: some give 0.7 to whatever they see."""
+    corpus = Corpus(seed, 60)
+    with corpus.index(tmp_path_factory, commits) as index:
+        once = corpus.search(index, top_k=60, explain=True)
+    # Two dimensions more, one that all share and one of the query alone: cosine c becomes slope * (rest * c + level²).
+    rest = 1 - level**2
+    for row in corpus.rows:
+        unit = row.vector / np.linalg.norm(row.vector)
+        object.__setattr__(row, "vector", np.append(unit * np.sqrt(rest), [level, 0]).astype(np.float32))
+    unit = corpus.vector / np.linalg.norm(corpus.vector)
+    corpus.vector = np.append(unit * slope * np.sqrt(rest), [level * slope, np.sqrt(1 - slope**2)]).astype(np.float32)
+    with corpus.index(tmp_path_factory, commits) as index:
+        moved = corpus.search(index, top_k=60, explain=True)
+    before = {hit.chunk_id: hit.explain["cosine"] for hit in once if hit.explain is not None}
+    for hit in moved:
+        assert hit.explain is not None
+        cosine = slope * (rest * before[hit.chunk_id] + level**2)  # type: ignore[operator]
+        assert hit.explain["cosine"] == pytest.approx(cosine, abs=1e-6)
+    assert_ranking([(hit.chunk_id, hit.score) for hit in moved], [(hit.chunk_id, hit.score) for hit in once], 1e-3)
 
 
 def test_chunks_that_wait_for_vectors_count_as_average(tmp_path_factory: Folder) -> None:

@@ -1,9 +1,9 @@
 //! Bytes to answers: crash-safe storage, dense and lexical search, fusion.
 //!
-//! Modules by rank, imports only downward: [`error`], [`bitmap`], [`interrupt`], [`ids`], [`share`] → [`storage`] → [`dense`],
-//! [`lexical`], [`chunks`], [`filter`], [`history`] (siblings that never see each other) → [`tombstones`],
-//! [`segment`], [`fusion`] → [`snapshot`] → [`writer`], [`merge`], [`searcher`] → [`index`]. Beside them, and used by
-//! none of them: [`embedding`] and [`routing`].
+//! Modules by rank, imports only downward: [`error`], [`bitmap`], [`interrupt`], `instructions`, [`ids`], [`share`] →
+//! [`storage`] → [`dense`], [`lexical`], [`chunks`], [`filter`], [`history`] (siblings that never see each other) →
+//! [`tombstones`], [`segment`], [`fusion`] → [`snapshot`] → [`writer`], [`merge`], [`searcher`] → [`index`]. Beside them,
+//! and used by none of them: [`embedding`] and [`routing`].
 #![deny(unsafe_code)]
 
 pub mod bitmap;
@@ -16,6 +16,7 @@ pub mod fusion;
 pub mod history;
 pub mod ids;
 pub mod index;
+mod instructions;
 pub mod interrupt;
 pub mod lexical;
 pub mod merge;

@@ -9,10 +9,11 @@ use ragstone_kernels::top::Top;
 
 use crate::bitmap::Bitmap;
 use crate::chunks::ChunkView;
-use crate::dense::{Effort, Exact, active_kernels, exact_score};
+use crate::dense::{Effort, Exact, exact_score};
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::fusion::{self, Candidate, DenseScale, LexicalScale, Parts, Rule};
+use crate::instructions::active_kernels;
 use crate::interrupt::{Interrupt, Never};
 use crate::lexical::{Bm25, WeightedTerm, idf};
 use crate::segment::LiveSegment;

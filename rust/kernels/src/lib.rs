@@ -7,6 +7,7 @@
 
 pub mod codes;
 pub mod dispatch;
+pub mod postings;
 pub mod quantize;
 #[macro_use]
 mod registers;

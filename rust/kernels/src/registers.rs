@@ -4,7 +4,8 @@
 ///
 /// Of f32: `load`, `zero`, `step` (multiply, then add) and `sum` (of the lanes of a row). Of 8-bit rows: `int8_zero`,
 /// `int8_step` (widen to 16 bits, multiply, add neighbours to 32-bit sums) and `int8_sum`. `prefetch` asks for a line
-/// of memory, so many bytes on. `estimate` and `fill` are the scan of 1-bit codes and its tables, `table_bytes` for each group.
+/// of memory, so many bytes on. `estimate` and `fill` are the scan of 1-bit codes and its tables, `table_bytes` for each
+/// group. `add_word` adds the impacts of 64 rows.
 ///
 /// A macro, because a function can have a target feature but not take one as a parameter.
 /// `rows` is the number of rows scored at once: as many as their sums fit in registers, so that the additions of one
@@ -36,6 +37,10 @@ macro_rules! kernels {
             int8_gather,
             rotate,
             round,
+            add_blocks,
+            add_bits,
+            add_bounds,
+            block_maxima,
             estimate,
             fill,
             table_bytes: $table_bytes,
@@ -54,6 +59,44 @@ macro_rules! kernels {
         #[target_feature(enable = $feature)]
         fn round(values: &[f32], codes: &mut [i8]) -> crate::quantize::Rounded {
             crate::quantize::round(values, codes)
+        }
+
+        #[target_feature(enable = $feature)]
+        fn add_blocks(
+            sums: &mut crate::postings::Sums,
+            starts: &[u16; crate::postings::BLOCKS],
+            rows: &[u8],
+            impacts: &[u8],
+            weight: u16,
+            blocks: u64,
+        ) -> bool {
+            crate::postings::add_blocks(sums, starts, rows, impacts, weight, blocks)
+        }
+
+        #[target_feature(enable = $feature)]
+        fn add_bits(
+            sums: &mut crate::postings::Sums,
+            starts: &[u16; crate::postings::BLOCKS],
+            bits: &crate::postings::Bits,
+            impacts: &[u8],
+            weight: u16,
+            blocks: u64,
+        ) -> bool {
+            crate::postings::add_bits!(sums, starts, bits, impacts, weight, blocks)
+        }
+
+        #[target_feature(enable = $feature)]
+        fn add_bounds(
+            bounds: &mut [u16; crate::postings::BLOCKS],
+            maxima: &[u8; crate::postings::BLOCKS],
+            weight: u16,
+        ) {
+            crate::postings::add_bounds(bounds, maxima, weight);
+        }
+
+        #[target_feature(enable = $feature)]
+        fn block_maxima(sums: &crate::postings::Sums, blocks: u64, maxima: &mut [u16; crate::postings::BLOCKS]) {
+            crate::postings::block_maxima(sums, blocks, maxima);
         }
 
         #[target_feature(enable = $feature)]

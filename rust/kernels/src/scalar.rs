@@ -13,6 +13,7 @@
 
 use crate::codes;
 use crate::dispatch::Kernels;
+use crate::postings::{self, BLOCKS, Bits, Sums, add_word};
 use crate::quantize;
 
 /// Number of partial sums of a dot product.
@@ -32,6 +33,12 @@ pub(crate) const KERNELS: Kernels = Kernels {
     int8_gather,
     rotate: |rotation, values| quantize::rotate(rotation, values),
     round: |values, codes| quantize::round(values, codes),
+    add_blocks: |sums, starts, rows, impacts, weight, blocks| {
+        postings::add_blocks(sums, starts, rows, impacts, weight, blocks)
+    },
+    add_bits,
+    add_bounds: |bounds, maxima, weight| postings::add_bounds(bounds, maxima, weight),
+    block_maxima: |sums, blocks, maxima| postings::block_maxima(sums, blocks, maxima),
     estimate: codes::estimate,
     fill: codes::fill_bytes,
     table_bytes: codes::GROUP * 256,
@@ -123,4 +130,8 @@ fn int8_gather(query: &[i16], column: &[i8], stride: usize, wanted: &[u32], out:
     for (out, &row) in out.iter_mut().zip(wanted) {
         *out = int8_dot(query, &column[row as usize * stride..][..query.len()]);
     }
+}
+
+fn add_bits(sums: &mut Sums, starts: &[u16; BLOCKS], bits: &Bits, impacts: &[u8], weight: u16, blocks: u64) -> bool {
+    postings::add_bits!(sums, starts, bits, impacts, weight, blocks)
 }

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use crate::codes::{self, BLOCK_ROWS};
 use crate::dispatch::{Kernels, available};
+use crate::postings::{self, BLOCKS, WINDOW_ROWS};
 use crate::quantize::Rotation;
 use crate::scalar;
 
@@ -258,5 +259,86 @@ fn lengths_that_disagree_are_refused() {
         assert!(panics(&|| kernels.dot_gather(&[1.0; 40], &[1.0; 119], 40, &[2], &mut [0.0])), "{kernels:?}");
         assert!(panics(&|| kernels.dot_gather(&[1.0; 40], &[1.0; 120], 40, &[2], &mut [0.0; 2])), "{kernels:?}");
         assert!(panics(&|| kernels.dot_gather(&[1.0; 40], &[1.0; 120], 40, &[u32::MAX], &mut [0.0])), "{kernels:?}");
+    }
+}
+
+/// The same postings as bits of the window and as rows in blocks.
+struct Postings {
+    bits: [u8; WINDOW_ROWS / 8],
+    starts: [u16; BLOCKS],
+    rows: Vec<u8>,
+    impacts: Vec<u8>,
+}
+
+impl Postings {
+    fn new(chosen: impl Fn(usize) -> bool, impact: impl Fn(usize) -> u8) -> Self {
+        let mut all = Self { bits: [0; WINDOW_ROWS / 8], starts: [0; BLOCKS], rows: Vec::new(), impacts: Vec::new() };
+        for row in 0..WINDOW_ROWS {
+            if row.is_multiple_of(postings::BLOCK_ROWS) {
+                all.starts[row / postings::BLOCK_ROWS] = all.rows.len() as u16;
+            }
+            if chosen(row) {
+                all.bits[row / 8] |= 1 << (row % 8);
+                all.rows.push(row as u8);
+                all.impacts.push(impact(row));
+            }
+        }
+        all
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    // Catches an impact given to another row, a block that should have been left alone, a product rounded otherwise,
+    // a bound below a sum, and a read past the last impact.
+    #[test]
+    fn sums_of_impacts_are_the_specification(
+        seed in any::<u32>(), dense in 1u32..40, weight in prop_oneof![any::<u16>(), Just(u16::MAX), Just(0)],
+        blocks in prop_oneof![any::<u64>(), Just(u64::MAX), Just(1 << 63)],
+    ) {
+        let noise = |row: usize| (row as u32 ^ seed).wrapping_mul(2_654_435_761).rotate_left(9).wrapping_mul(0x9E37_79B9) >> 8;
+        let given = Postings::new(|row| noise(row) % 40 < dense, |row| noise(row + WINDOW_ROWS) as u8);
+        let mut expected = [7u16; WINDOW_ROWS];
+        let mut greatest = [0u8; BLOCKS];
+        let mut impacts = given.impacts.iter();
+        for row in 0..WINDOW_ROWS {
+            if given.bits[row / 8] >> (row % 8) & 1 == 1 {
+                let impact = *impacts.next().unwrap();
+                let block = row / postings::BLOCK_ROWS;
+                greatest[block] = greatest[block].max(impact);
+                if blocks >> block & 1 == 1 {
+                    expected[row] = expected[row].wrapping_add((u32::from(impact) * u32::from(weight) / 256) as u16);
+                }
+            }
+        }
+        every(|kernels| {
+            let mut sums = [7; WINDOW_ROWS];
+            assert!(kernels.add_bits(&mut sums, &given.starts, &given.bits, &given.impacts, weight, blocks));
+            assert!(sums == expected, "{kernels:?} bits");
+            let mut sums = [7; WINDOW_ROWS];
+            assert!(kernels.add_blocks(&mut sums, &given.starts, &given.rows, &given.impacts, weight, blocks));
+            assert!(sums == expected, "{kernels:?} blocks");
+            let mut maxima = [1; BLOCKS];
+            kernels.block_maxima(&sums, blocks, &mut maxima);
+            let mut bounds = [1; BLOCKS];
+            kernels.add_bounds(&mut bounds, &greatest, weight);
+            for block in 0..BLOCKS {
+                let range = block * postings::BLOCK_ROWS..(block + 1) * postings::BLOCK_ROWS;
+                let maximum = if blocks >> block & 1 == 1 { *expected[range].iter().max().unwrap() } else { 1 };
+                assert_eq!(maxima[block], maximum);
+                assert_eq!(bounds[block], 1u16.wrapping_add((u32::from(greatest[block]) * u32::from(weight) >> 8) as u16));
+            }
+            // Starts that do not fit are told, whatever is added.
+            let mut starts = given.starts;
+            starts[5] = u16::MAX;
+            assert!(!kernels.add_bits(&mut sums, &starts, &given.bits, &given.impacts, weight, u64::MAX));
+            assert!(!kernels.add_blocks(&mut sums, &starts, &given.rows, &given.impacts, weight, u64::MAX));
+        });
+        let mut sums = [7; WINDOW_ROWS];
+        let rows: Vec<u16> =
+            (0..WINDOW_ROWS as u16).filter(|&row| given.bits[usize::from(row) / 8] >> (row % 8) & 1 == 1).collect();
+        postings::add_rows(&mut sums, &rows, &given.impacts, weight, blocks);
+        assert!(sums == expected);
     }
 }

@@ -9,9 +9,10 @@ use ragstone_kernels::top::Top;
 
 use super::heap::Heap;
 use super::tiers::{Effort, Exact, INTEGER_ROWS, Tiers, Wanted};
-use super::{Matrix, Vectors, active_kernels, check_dimension, scaled, scan, stride_of, unit_scale, write_vectors};
+use super::{Matrix, Vectors, check_dimension, scaled, scan, stride_of, unit_scale, write_vectors};
 use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};
+use crate::instructions::active_kernels;
 use crate::interrupt::Interrupt;
 use crate::share::share;
 use crate::storage::Storage;

@@ -14,7 +14,7 @@ mod tiers;
 pub mod vectors;
 pub mod writer;
 
-use ragstone_kernels::dispatch::{self, Kernels};
+use ragstone_kernels::dispatch::Kernels;
 
 pub use index::{DenseIndex, Passing};
 pub use tiers::{Effort, Exact, exact_score};
@@ -121,10 +121,6 @@ fn check_dimension(dimension: usize) -> Result<()> {
         return Ok(());
     }
     Err(Error::invalid(format!("dimension is {dimension}: it must be from 1 to {DIMENSION_MAX}")))
-}
-
-pub(crate) fn active_kernels() -> Result<&'static Kernels> {
-    dispatch::active().map_err(|unknown| Error::invalid(unknown.to_string()))
 }
 
 #[cfg(test)]

@@ -22,9 +22,10 @@ use ragstone_kernels::top::Top;
 
 use super::codec::{Codec, Int8Factors, int8_stride};
 use super::tiers::{Effort, Exact, Fetch, INTEGER_ROWS, Run, Tier, Tiers, Wanted};
-use super::{DIMENSION_MAX, active_kernels, check_unit, is_cosine, scan, stride_of};
+use super::{DIMENSION_MAX, check_unit, is_cosine, scan, stride_of};
 use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};
+use crate::instructions::active_kernels;
 use crate::interrupt::Interrupt;
 use crate::storage::frame::{Column, Frame};
 

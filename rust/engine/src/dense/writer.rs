@@ -6,8 +6,9 @@ use super::codec::{Codec, Int8Factors, int8_stride};
 use super::vectors::{
     Head, SECTION_BITS, SECTION_CENTER, SECTION_FACTORS, SECTION_HEAD, SECTION_INT8, SECTION_PRESENT, SECTION_VALUES,
 };
-use super::{active_kernels, check_dimension, check_unit, stride_of};
+use super::{check_dimension, check_unit, stride_of};
 use crate::error::{Error, Result};
+use crate::instructions::active_kernels;
 use crate::storage::frame::FrameWriter;
 
 /// Appends the sections of [`Vectors`](super::Vectors) to a file: `rows` rows, `row` tells the vector of each, or that

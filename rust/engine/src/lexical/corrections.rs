@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use bytemuck::{Pod, Zeroable};
 
-use super::reader::{Lexical, TermId};
+use super::dictionary::TermId;
+use super::reader::Lexical;
 use super::terms::RowTerms;
 use crate::error::Result;
 use crate::storage::frame::{Frame, FrameWriter};

@@ -1,8 +1,9 @@
 //! Joins inverted indexes into one without looking at texts again.
 
+use super::dictionary::{TermId, Terms};
 use super::encode::{Encoder, ROWS_MAX};
 use super::feed::{Batch, feed};
-use super::reader::{Lexical, TermId, Terms};
+use super::reader::Lexical;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::storage::frame::FrameWriter;

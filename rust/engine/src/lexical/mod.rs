@@ -6,16 +6,21 @@
 
 mod analyzer;
 mod corrections;
+mod dictionary;
 mod encode;
+mod exhaustive;
 mod feed;
 mod fold;
+mod impact;
 mod index;
 mod interner;
 mod lists;
 mod merge;
+mod postings;
 mod reader;
 mod removed;
 mod score;
+mod search;
 mod split;
 mod stem;
 mod stopwords;
@@ -27,10 +32,11 @@ mod tests;
 
 pub use analyzer::{Analyzer, QueryTerm, Token};
 pub use corrections::Corrections;
+pub use dictionary::{TermId, Terms};
 pub use encode::WINDOW;
 pub use index::LexicalIndex;
 pub use merge::{DROPPED, merge};
-pub use reader::{Lexical, TermId, Terms};
+pub use reader::Lexical;
 pub use score::{Bm25, TermScore, WeightedTerm, average_length, idf};
 pub use terms::{RowTerms, analyze_row};
 pub use writer::LexicalWriter;

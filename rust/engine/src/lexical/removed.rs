@@ -6,8 +6,9 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use super::dictionary::TermId;
 use super::encode::WINDOW;
-use super::reader::{Lexical, TermId};
+use super::reader::Lexical;
 use crate::bitmap::Bitmap;
 use crate::error::Result;
 
@@ -93,27 +94,24 @@ impl Removed {
 fn among(lexical: &Lexical, term: TermId, rows: &[u32]) -> Result<u32> {
     let mut rows = rows.to_vec();
     rows.sort_unstable();
-    let (mut rest, mut count) = (rows.as_slice(), 0);
-    lexical.visit(term, |piece| {
-        let before = rest.partition_point(|row| row / WINDOW < piece.window);
-        let here = rest.partition_point(|row| row / WINDOW <= piece.window);
-        for &row in &rest[before..here] {
-            count += u32::from(lexical.find(term, &piece, row)?.is_some());
+    let postings = lexical.postings_of(term)?;
+    let damaged = |_| lexical.corrupt_postings("the postings of a term contradict themselves");
+    let mut count = 0;
+    for here in rows.chunk_by(|a, b| a / WINDOW == b / WINDOW) {
+        let Some(piece) = postings.piece(here[0] / WINDOW, lexical.containers()).map_err(damaged)? else { continue };
+        for &row in here {
+            count += u32::from(piece.find(row).map_err(damaged)?.is_some());
         }
-        rest = &rest[here..];
-        Ok(())
-    })?;
+    }
     Ok(count)
 }
 
 /// How many rows that are not live have a term.
 fn dead(lexical: &Lexical, term: TermId, live: &Bitmap) -> Result<u32> {
     let mut count = 0;
-    lexical.visit(term, |piece| {
-        lexical.each(term, &piece, |row, _| {
-            count += u32::from(!live.contains(row));
-            Ok(())
-        })
+    lexical.each(term, |row, _| {
+        count += u32::from(!live.contains(row));
+        Ok(())
     })?;
     Ok(count)
 }

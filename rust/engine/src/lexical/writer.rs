@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use super::analyzer::Analyzer;
-use super::encode::{Encoder, ROWS_MAX};
+use super::encode::{Encoder, ROWS_MAX, prefix};
 use super::feed::{Batch, feed};
 use super::interner::{Interner, term_at};
 use super::lists::Lists;
@@ -178,7 +178,8 @@ impl Sorted {
     fn of(part: Part) -> Self {
         let (bytes, ends) = part.terms.into_terms();
         let term = |number: u32| term_at(&bytes, &ends, number as usize);
-        let mut order: Vec<(u64, u32)> = (0..ends.len() as u32).map(|number| (prefix(term(number)), number)).collect();
+        let mut order: Vec<(u64, u32)> =
+            (0..ends.len() as u32).map(|number| (prefix(term(number).as_bytes()), number)).collect();
         order.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| term(b.1).cmp(term(a.1))));
         Self { order, lists: part.lists, bytes, ends }
     }
@@ -187,14 +188,6 @@ impl Sorted {
     fn head(&self) -> Option<(u64, &str)> {
         self.order.last().map(|&(prefix, number)| (prefix, term_at(&self.bytes, &self.ends, number as usize)))
     }
-}
-
-/// The first eight bytes in the order of terms; shorter terms come before those that go on.
-fn prefix(term: &str) -> u64 {
-    let mut bytes = [0; 8];
-    let length = term.len().min(8);
-    bytes[..length].copy_from_slice(&term.as_bytes()[..length]);
-    u64::from_be_bytes(bytes)
 }
 
 /// Fills a batch with the least terms of all parts.

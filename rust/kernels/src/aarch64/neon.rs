@@ -2,15 +2,17 @@
 
 use std::arch::aarch64::{
     float32x4_t, int32x4_t, uint8x16_t, uint16x8_t, uint32x4_t, vadd_f32, vaddq_f32, vaddq_u8, vaddq_u16, vaddvq_s32,
-    vaddvq_u32, vandq_u8, vandq_u32, vcgeq_f32, vcvtq_f32_u32, vdupq_n_f32, vdupq_n_s32, vdupq_n_u8, vdupq_n_u16,
-    vdupq_n_u32, vget_high_f32, vget_lane_f32, vget_low_f32, vget_low_s8, vget_low_s16, vld1q_f32, vld1q_s8,
-    vld1q_s16_x2, vld1q_u8, vld1q_u32, vmlal_high_s16, vmlal_s16, vmovl_high_s8, vmovl_s8, vmulq_f32, vqtbl1q_u8,
+    vaddvq_u32, vandq_u8, vandq_u32, vcgeq_f32, vcombine_u16, vcvtq_f32_u32, vdup_n_u16, vdupq_n_f32, vdupq_n_s32,
+    vdupq_n_u8, vdupq_n_u16, vdupq_n_u32, vget_high_f32, vget_high_u16, vget_lane_f32, vget_low_f32, vget_low_s8,
+    vget_low_s16, vget_low_u16, vld1_u8, vld1q_f32, vld1q_s8, vld1q_s16_x2, vld1q_u8, vld1q_u16, vld1q_u32,
+    vmlal_high_s16, vmlal_s16, vmovl_high_s8, vmovl_s8, vmovl_u8, vmull_u16, vmulq_f32, vqtbl1q_u8,
     vreinterpretq_f32_u32, vreinterpretq_u16_u8, vreinterpretq_u32_u8, vreinterpretq_u32_u16, vshlq_n_u16, vshlq_n_u32,
-    vshrq_n_u8, vshrq_n_u32, vsraq_n_u16, vst1q_f32, vsubq_u16,
+    vshrn_n_u32, vshrq_n_u8, vshrq_n_u32, vsraq_n_u16, vst1q_f32, vst1q_u16, vsubq_u16, vtbl1_u8,
 };
 use std::arch::is_aarch64_feature_detected;
 
 use crate::codes::{BLOCK_ROWS, CodeQuery, GROUP, each, fill_nibbles as fill};
+use crate::postings::EXPANSIONS;
 
 kernels! {
     name: "neon",
@@ -173,4 +175,25 @@ fn widen([all, odd]: [uint16x8_t; 2]) -> [uint32x4_t; 4] {
     let odd = vreinterpretq_u32_u16(odd);
     let lower = vdupq_n_u32(0xFFFF);
     [vandq_u32(even, lower), vandq_u32(odd, lower), vshrq_n_u32::<16>(even), vshrq_n_u32::<16>(odd)]
+}
+
+#[inline]
+#[target_feature(enable = "neon")]
+fn add_word(sums: &mut [u16; 64], word: u64, impacts: &[u8; 64], weight: u16) {
+    let weight = vdup_n_u16(weight);
+    let mut at = 0usize;
+    for (sums, bits) in sums.as_chunks_mut::<8>().0.iter_mut().zip(word.to_le_bytes()) {
+        let eight: &[u8; 8] = impacts[at.min(56)..].first_chunk().expect("eight impacts");
+        at += bits.count_ones() as usize;
+        // SAFETY: the references are to 8 bytes, 8 bytes and 8 integers; these loads need no alignment beyond theirs.
+        let (eight, order, old) = unsafe {
+            (vld1_u8(eight.as_ptr()), vld1_u8(EXPANSIONS[usize::from(bits)].as_ptr()), vld1q_u16(sums.as_ptr()))
+        };
+        let expanded = vmovl_u8(vtbl1_u8(eight, order));
+        let low = vshrn_n_u32::<8>(vmull_u16(vget_low_u16(expanded), weight));
+        let high = vshrn_n_u32::<8>(vmull_u16(vget_high_u16(expanded), weight));
+        let added = vaddq_u16(old, vcombine_u16(low, high));
+        // SAFETY: the reference is to 8 integers, and this store needs no alignment beyond theirs.
+        unsafe { vst1q_u16(sums.as_mut_ptr(), added) }
+    }
 }

@@ -1,23 +1,25 @@
 //! AVX2: eight floats a register.
 
 use std::arch::x86_64::{
-    __m256, __m256i, _CMP_GE_OQ, _mm_add_epi32, _mm_add_ps, _mm_add_ss, _mm_cvtsi128_si32, _mm_cvtss_f32,
-    _mm_loadu_si128, _mm_movehl_ps, _mm_shuffle_epi32, _mm_shuffle_ps, _mm256_add_epi8, _mm256_add_epi16,
-    _mm256_add_epi32, _mm256_add_ps, _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_castps256_ps128,
-    _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cvtepi8_epi16, _mm256_cvtepi32_ps,
-    _mm256_extractf128_ps, _mm256_extracti128_si256, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16,
-    _mm256_movemask_ps, _mm256_mul_ps, _mm256_set1_epi8, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps,
-    _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_slli_epi32, _mm256_srli_epi16,
-    _mm256_srli_epi32, _mm256_storeu_ps, _mm256_sub_epi16,
+    __m128i, __m256, __m256i, _CMP_GE_OQ, _mm_add_epi32, _mm_add_ps, _mm_add_ss, _mm_cvtsi128_si32, _mm_cvtss_f32,
+    _mm_loadl_epi64, _mm_loadu_si128, _mm_movehl_ps, _mm_shuffle_epi8, _mm_shuffle_epi32, _mm_shuffle_ps,
+    _mm_unpacklo_epi64, _mm256_add_epi8, _mm256_add_epi16, _mm256_add_epi32, _mm256_add_ps, _mm256_and_si256,
+    _mm256_broadcastsi128_si256, _mm256_castps256_ps128, _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmp_ps,
+    _mm256_cvtepi8_epi16, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi16, _mm256_extractf128_ps, _mm256_extracti128_si256,
+    _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_movemask_ps, _mm256_mul_ps, _mm256_mulhi_epu16,
+    _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps, _mm256_setzero_si256,
+    _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_slli_epi32, _mm256_srli_epi16, _mm256_srli_epi32, _mm256_storeu_ps,
+    _mm256_storeu_si256, _mm256_sub_epi16,
 };
 
 use super::prefetch;
 use crate::codes::{AHEAD, BLOCK_ROWS, CodeQuery, GROUP, each, fill_nibbles as fill};
+use crate::postings::EXPANSIONS;
 
 kernels! {
     name: "avx2",
-    feature: "avx2",
-    available: is_x86_feature_detected!("avx2"),
+    feature: "avx2,popcnt",
+    available: is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt"),
     register: __m256,
     width: 8,
     rows: 3,
@@ -82,6 +84,38 @@ fn int8_sum(sums: __m256i) -> i32 {
     let four = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256::<1>(sums));
     let two = _mm_add_epi32(four, _mm_shuffle_epi32::<0b01_00_11_10>(four));
     _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<0b10_11_00_01>(two)))
+}
+
+#[inline]
+#[target_feature(enable = "avx2,popcnt")]
+fn add_word(sums: &mut [u16; 64], word: u64, impacts: &[u8; 64], weight: u16) {
+    let weight = _mm256_set1_epi16(weight.cast_signed());
+    let mut at = 0;
+    for (sums, bits) in sums.as_chunks_mut::<16>().0.iter_mut().zip(word.to_le_bytes().as_chunks::<2>().0) {
+        let low = eight(bits[0], impacts, at);
+        at += bits[0].count_ones() as usize;
+        let high = eight(bits[1], impacts, at);
+        at += bits[1].count_ones() as usize;
+        let wide = _mm256_slli_epi16::<8>(_mm256_cvtepu8_epi16(_mm_unpacklo_epi64(low, high)));
+        let added = _mm256_mulhi_epu16(wide, weight);
+        // SAFETY: the reference is to 32 bytes, and this load and store need no alignment.
+        unsafe {
+            let old = _mm256_loadu_si256(sums.as_ptr().cast());
+            _mm256_storeu_si256(sums.as_mut_ptr().cast(), _mm256_add_epi16(old, added));
+        }
+    }
+}
+
+/// The impacts of eight rows in the lower half, zero where the row's bit is not set; the first one is at `at`.
+#[inline]
+#[target_feature(enable = "avx2,popcnt")]
+fn eight(bits: u8, impacts: &[u8; 64], at: usize) -> __m128i {
+    let impacts: &[u8; 8] = impacts[at.min(56)..].first_chunk().expect("eight impacts");
+    // SAFETY: the references are to 8 bytes each, and these loads need no alignment.
+    let (impacts, order) = unsafe {
+        (_mm_loadl_epi64(impacts.as_ptr().cast()), _mm_loadl_epi64(EXPANSIONS[usize::from(bits)].as_ptr().cast()))
+    };
+    _mm_shuffle_epi8(impacts, order)
 }
 
 #[inline]

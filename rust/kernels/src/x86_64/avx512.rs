@@ -3,11 +3,12 @@
 use std::arch::x86_64::{
     __m512, __m512i, _CMP_GE_OQ, _mm256_add_ps, _mm256_castpd_ps, _mm256_loadu_si256, _mm512_add_epi8,
     _mm512_add_epi16, _mm512_add_epi32, _mm512_add_ps, _mm512_and_si512, _mm512_castps_pd, _mm512_castps512_ps256,
-    _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cvtepi8_epi16, _mm512_cvtepi32_ps, _mm512_extractf64x4_pd,
-    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_madd_epi16, _mm512_mul_ps, _mm512_permutexvar_epi8,
-    _mm512_reduce_add_epi32, _mm512_set1_epi8, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps,
+    _mm512_castsi512_ps, _mm512_castsi512_si256, _mm512_cmp_ps_mask, _mm512_cvtepi8_epi16, _mm512_cvtepi32_ps,
+    _mm512_cvtepu8_epi16, _mm512_extractf64x4_pd, _mm512_extracti64x4_epi64, _mm512_loadu_ps, _mm512_loadu_si512,
+    _mm512_madd_epi16, _mm512_maskz_expand_epi8, _mm512_mul_ps, _mm512_mulhi_epu16, _mm512_permutexvar_epi8,
+    _mm512_reduce_add_epi32, _mm512_set1_epi8, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps,
     _mm512_setzero_si512, _mm512_slli_epi16, _mm512_slli_epi32, _mm512_srli_epi16, _mm512_srli_epi32, _mm512_storeu_ps,
-    _mm512_sub_epi16, _mm512_ternarylogic_epi32,
+    _mm512_storeu_si512, _mm512_sub_epi16, _mm512_ternarylogic_epi32,
 };
 
 use super::avx2::sum_register;
@@ -16,10 +17,12 @@ use crate::codes::{AHEAD, BLOCK_ROWS, CodeQuery, GROUP, each, fill_table};
 
 kernels! {
     name: "avx512",
-    feature: "avx512f,avx512bw,avx512vbmi",
+    feature: "avx512f,avx512bw,avx512vbmi,avx512vbmi2,popcnt",
     available: is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
-        && is_x86_feature_detected!("avx512vbmi"),
+        && is_x86_feature_detected!("avx512vbmi")
+        && is_x86_feature_detected!("avx512vbmi2")
+        && is_x86_feature_detected!("popcnt"),
     register: __m512,
     width: 16,
     rows: 4,
@@ -29,26 +32,26 @@ kernels! {
 }
 
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,popcnt")]
 fn load(values: &[f32; 16]) -> Register {
     // SAFETY: the reference is to 16 initialised floats, and this load needs no alignment.
     unsafe { _mm512_loadu_ps(values.as_ptr()) }
 }
 
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,popcnt")]
 fn zero() -> Register {
     _mm512_setzero_ps()
 }
 
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,popcnt")]
 fn step(lanes: Register, a: Register, b: Register) -> Register {
     _mm512_add_ps(lanes, _mm512_mul_ps(a, b))
 }
 
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,popcnt")]
 fn sum(lanes: [Register; REGISTERS]) -> f32 {
     let lanes = _mm512_add_ps(lanes[0], lanes[1]);
     let upper = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(lanes)));
@@ -56,13 +59,13 @@ fn sum(lanes: [Register; REGISTERS]) -> f32 {
 }
 
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,popcnt")]
 fn int8_zero() -> __m512i {
     _mm512_setzero_si512()
 }
 
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,popcnt")]
 fn int8_step(sums: __m512i, row: &[i8; 32], query: &[i16; 32]) -> __m512i {
     // SAFETY: the references are to 32 bytes and 64 bytes, and these loads need no alignment.
     let (row, query) = unsafe { (_mm256_loadu_si256(row.as_ptr().cast()), _mm512_loadu_si512(query.as_ptr().cast())) };
@@ -70,9 +73,25 @@ fn int8_step(sums: __m512i, row: &[i8; 32], query: &[i16; 32]) -> __m512i {
 }
 
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,popcnt")]
 fn int8_sum(sums: __m512i) -> i32 {
     _mm512_reduce_add_epi32(sums)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,popcnt")]
+fn add_word(sums: &mut [u16; 64], word: u64, impacts: &[u8; 64], weight: u16) {
+    let expanded = _mm512_maskz_expand_epi8(word, bytes(impacts));
+    let halves = [_mm512_castsi512_si256(expanded), _mm512_extracti64x4_epi64::<1>(expanded)];
+    let weight = _mm512_set1_epi16(weight.cast_signed());
+    for (sums, half) in sums.as_chunks_mut::<32>().0.iter_mut().zip(halves) {
+        let added = _mm512_mulhi_epu16(_mm512_slli_epi16::<8>(_mm512_cvtepu8_epi16(half)), weight);
+        // SAFETY: the reference is to 64 bytes, and this load and store need no alignment.
+        unsafe {
+            let old = _mm512_loadu_si512(sums.as_ptr().cast());
+            _mm512_storeu_si512(sums.as_mut_ptr().cast(), _mm512_add_epi16(old, added));
+        }
+    }
 }
 
 /// Four tables of 64 entries: for the lower six bits of each byte, and for the upper two bits of all three.
@@ -85,7 +104,7 @@ fn fill(levels: &[i8; 8 * GROUP], tables: &mut [u8]) {
 }
 
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,popcnt")]
 fn bytes(from: &[u8; 64]) -> __m512i {
     // SAFETY: the reference is to 64 bytes, and this load needs no alignment.
     unsafe { _mm512_loadu_si512(from.as_ptr().cast()) }
@@ -94,7 +113,7 @@ fn bytes(from: &[u8; 64]) -> __m512i {
 /// Queries that share the work on codes: as many as their sums fit in registers beside it.
 const TOGETHER: usize = 4;
 
-#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,popcnt")]
 fn estimate(queries: &[&CodeQuery], blocks: &[u8], floors: &[f32], hits: &mut [u64], estimates: &mut [f32]) {
     let share = hits.len() / queries.len();
     let (groups, rest) = queries.as_chunks::<TOGETHER>();
@@ -117,7 +136,7 @@ fn estimate(queries: &[&CodeQuery], blocks: &[u8], floors: &[f32], hits: &mut [u
 }
 
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,popcnt")]
 fn estimate_together<const N: usize>(
     queries: [&CodeQuery; N],
     blocks: &[u8],
@@ -143,7 +162,7 @@ fn estimate_together<const N: usize>(
 
 /// The estimates of a block's rows, and which of them reach the floor.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,popcnt")]
 fn scores(sums: [__m512i; 4], factors: &[[u8; 64]], query: &CodeQuery, floor: f32, out: &mut [f32; 64]) -> u64 {
     let (scale, bias, floor) = (_mm512_set1_ps(query.scale), _mm512_set1_ps(query.bias), _mm512_set1_ps(floor));
     let mut hits = 0;
@@ -164,7 +183,7 @@ fn scores(sums: [__m512i; 4], factors: &[[u8; 64]], query: &CodeQuery, floor: f3
 /// Sums of table entries, 64 rows at once, for each query: all sums modulo 2¹⁶ with the next row's times 256 added to
 /// the even places, and the sums of the odd places.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,popcnt")]
 fn look_up<const N: usize>(codes: &[[u8; 64]], tables: [&[[[u8; 64]; 4]]; N]) -> [[__m512i; 2]; N] {
     let mut sums = [[_mm512_setzero_si512(); 2]; N];
     let (pairs, last) = codes.as_chunks::<{ 2 * GROUP }>();
@@ -194,7 +213,7 @@ fn look_up<const N: usize>(codes: &[[u8; 64]], tables: [&[[[u8; 64]; 4]]; N]) ->
 
 /// Four indexes of six bits in the lower bits of as many bytes, out of three bytes.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,popcnt")]
 fn indexes(codes: &[[u8; 64]; GROUP]) -> [__m512i; 4] {
     let (two_bits, four_bits) = (_mm512_set1_epi8(0b11), _mm512_set1_epi8(0b1111));
     // A line with each line: all at once, more than the processor can wait for, would hold up the look-ups.
@@ -211,7 +230,7 @@ fn indexes(codes: &[[u8; 64]; GROUP]) -> [__m512i; 4] {
 
 /// The sum of four table entries; look-ups read the lower six bits of an index.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,popcnt")]
 fn entry(indexes: [__m512i; 4], tables: &[[u8; 64]; 4]) -> __m512i {
     // No closure: one that is not inlined would move every register through memory.
     let first = _mm512_permutexvar_epi8(indexes[0], bytes(&tables[0]));
@@ -222,14 +241,14 @@ fn entry(indexes: [__m512i; 4], tables: &[[u8; 64]; 4]) -> __m512i {
 }
 
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,popcnt")]
 fn add([all, odd]: [__m512i; 2], entries: __m512i) -> [__m512i; 2] {
     [_mm512_add_epi16(all, entries), _mm512_add_epi16(odd, _mm512_srli_epi16::<8>(entries))]
 }
 
 /// The 64 sums as 32-bit integers in the order of rows.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,popcnt")]
 fn widen([all, odd]: [__m512i; 2]) -> [__m512i; 4] {
     let even = _mm512_sub_epi16(all, _mm512_slli_epi16::<8>(odd));
     let lower = _mm512_set1_epi32(0xFFFF);

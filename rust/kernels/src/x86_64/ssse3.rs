@@ -2,15 +2,16 @@
 
 use std::arch::x86_64::{
     __m128, __m128i, _mm_add_epi8, _mm_add_epi16, _mm_add_epi32, _mm_add_ps, _mm_add_ss, _mm_and_si128,
-    _mm_castsi128_ps, _mm_cmpge_ps, _mm_cvtepi32_ps, _mm_cvtsi128_si32, _mm_cvtss_f32, _mm_loadu_ps, _mm_loadu_si128,
-    _mm_madd_epi16, _mm_movehl_ps, _mm_movemask_ps, _mm_mul_ps, _mm_set1_epi8, _mm_set1_epi32, _mm_set1_ps,
-    _mm_setzero_ps, _mm_setzero_si128, _mm_shuffle_epi8, _mm_shuffle_epi32, _mm_shuffle_ps, _mm_slli_epi16,
-    _mm_slli_epi32, _mm_srai_epi16, _mm_srli_epi16, _mm_srli_epi32, _mm_storeu_ps, _mm_sub_epi16, _mm_unpackhi_epi8,
-    _mm_unpacklo_epi8,
+    _mm_castsi128_ps, _mm_cmpge_ps, _mm_cvtepi32_ps, _mm_cvtsi128_si32, _mm_cvtss_f32, _mm_loadl_epi64, _mm_loadu_ps,
+    _mm_loadu_si128, _mm_madd_epi16, _mm_movehl_ps, _mm_movemask_ps, _mm_mul_ps, _mm_mulhi_epu16, _mm_set1_epi8,
+    _mm_set1_epi16, _mm_set1_epi32, _mm_set1_ps, _mm_setzero_ps, _mm_setzero_si128, _mm_shuffle_epi8,
+    _mm_shuffle_epi32, _mm_shuffle_ps, _mm_slli_epi16, _mm_slli_epi32, _mm_srai_epi16, _mm_srli_epi16, _mm_srli_epi32,
+    _mm_storeu_ps, _mm_storeu_si128, _mm_sub_epi16, _mm_unpackhi_epi8, _mm_unpacklo_epi8,
 };
 
 use super::prefetch;
 use crate::codes::{AHEAD, BLOCK_ROWS, CodeQuery, GROUP, each, fill_nibbles as fill};
+use crate::postings::EXPANSIONS;
 
 kernels! {
     name: "ssse3",
@@ -173,4 +174,24 @@ fn widen([all, odd]: [__m128i; 2]) -> [__m128i; 4] {
     let even = _mm_sub_epi16(all, _mm_slli_epi16::<8>(odd));
     let lower = _mm_set1_epi32(0xFFFF);
     [_mm_and_si128(even, lower), _mm_and_si128(odd, lower), _mm_srli_epi32::<16>(even), _mm_srli_epi32::<16>(odd)]
+}
+
+#[inline]
+#[target_feature(enable = "ssse3")]
+fn add_word(sums: &mut [u16; 64], word: u64, impacts: &[u8; 64], weight: u16) {
+    let weight = _mm_set1_epi16(weight.cast_signed());
+    let mut at = 0usize;
+    for (sums, bits) in sums.as_chunks_mut::<8>().0.iter_mut().zip(word.to_le_bytes()) {
+        let eight: &[u8; 8] = impacts[at.min(56)..].first_chunk().expect("eight impacts");
+        at += bits.count_ones() as usize;
+        // SAFETY: the references are to 8 bytes, 8 bytes and 16 bytes; these loads and this store need no alignment.
+        unsafe {
+            let order = _mm_loadl_epi64(EXPANSIONS[usize::from(bits)].as_ptr().cast());
+            let expanded = _mm_shuffle_epi8(_mm_loadl_epi64(eight.as_ptr().cast()), order);
+            // Each impact in the upper half of 16 bits.
+            let added = _mm_mulhi_epu16(_mm_unpacklo_epi8(_mm_setzero_si128(), expanded), weight);
+            let old = _mm_loadu_si128(sums.as_ptr().cast());
+            _mm_storeu_si128(sums.as_mut_ptr().cast(), _mm_add_epi16(old, added));
+        }
+    }
 }
