@@ -9,6 +9,7 @@ mod corrections;
 mod encode;
 mod fold;
 mod index;
+mod memo;
 mod merge;
 mod reader;
 mod score;

@@ -1,6 +1,4 @@
-//! Languages and their stemmers, with a small cache: text repeats its words.
-
-use std::cell::RefCell;
+//! Languages and their stemmers.
 
 use rust_stemmers::{Algorithm, Stemmer};
 
@@ -62,16 +60,21 @@ pub(super) struct Language {
 impl Language {
     pub(super) fn new(name: &str) -> Result<Self> {
         if name == "none" {
-            return Ok(Self { number: u8::MAX, name: "none", stemmer: None });
+            return Ok(Self { number: NAMES.len() as u8 + 1, name: "none", stemmer: None });
         }
         let number = NAMES.iter().position(|&known| known == name).ok_or_else(|| {
             Error::invalid(format!("language {name:?} is not known: use \"none\" or one of {}", NAMES.join(", ")))
         })?;
-        Ok(Self { number: number as u8, name: NAMES[number], stemmer: Some(Stemmer::create(ALGORITHMS[number])) })
+        Ok(Self { number: number as u8 + 1, name: NAMES[number], stemmer: Some(Stemmer::create(ALGORITHMS[number])) })
     }
 
     pub(super) fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// From 1 up, different for each language.
+    pub(super) fn number(&self) -> u8 {
+        self.number
     }
 
     fn is(&self, name: &str) -> bool {
@@ -90,22 +93,6 @@ impl Language {
 
     /// Replaces a normal word by its term; leaves nothing of a stop word or a single character.
     pub(super) fn term(&self, word: &mut String) {
-        CACHE.with_borrow_mut(|cache| {
-            let slot = &mut cache[slot_of(word.as_bytes())];
-            if slot.holds(self.number, word.as_bytes()) {
-                word.clear();
-                word.push_str(slot.value());
-                return;
-            }
-            let key = Entry::key(self.number, word.as_bytes());
-            self.term_uncached(word);
-            if let Some(entry) = key.and_then(|key| key.with(word)) {
-                *slot = entry;
-            }
-        });
-    }
-
-    fn term_uncached(&self, word: &mut String) {
         let single = word.chars().nth(1).is_none();
         if single || self.is("english") && stopwords::ENGLISH.binary_search(&word.as_str()).is_ok() {
             word.clear();
@@ -135,65 +122,6 @@ impl Language {
             _ => c.is_alphabetic() && matches!(c, 'a'..='z' | '\u{df}'..='\u{24f}'),
         }
     }
-}
-
-/// 1 MiB a thread: a quarter of it made analysis a fifth slower.
-const SLOTS: usize = 1 << 14;
-const INLINE: usize = 30;
-
-thread_local! {
-    static CACHE: RefCell<Vec<Entry>> = RefCell::new(vec![Entry::EMPTY; SLOTS]);
-}
-
-/// One line of the cache: a word, and its term in place of it.
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-struct Entry {
-    language: u8,
-    word_len: u8,
-    term_len: u8,
-    word: [u8; INLINE],
-    term: [u8; INLINE],
-}
-
-impl Entry {
-    const EMPTY: Self = Self { language: 0, word_len: 0, term_len: 0, word: [0; INLINE], term: [0; INLINE] };
-
-    fn key(language: u8, word: &[u8]) -> Option<Self> {
-        let mut entry = Self { language, word_len: word.len() as u8, ..Self::EMPTY };
-        entry.word.get_mut(..word.len())?.copy_from_slice(word);
-        Some(entry)
-    }
-
-    fn with(mut self, term: &str) -> Option<Self> {
-        self.term.get_mut(..term.len())?.copy_from_slice(term.as_bytes());
-        self.term_len = term.len() as u8;
-        Some(self)
-    }
-
-    fn holds(&self, language: u8, word: &[u8]) -> bool {
-        self.language == language
-            && usize::from(self.word_len) == word.len()
-            && !word.is_empty()
-            && self.word[..word.len()] == *word
-    }
-
-    fn value(&self) -> &str {
-        std::str::from_utf8(&self.term[..usize::from(self.term_len)]).expect("terms are text")
-    }
-}
-
-fn slot_of(word: &[u8]) -> usize {
-    const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
-    let (chunks, rest) = word.as_chunks::<8>();
-    let mut tail = [0; 8];
-    tail[..rest.len()].copy_from_slice(rest);
-    let mut hash = word.len() as u64;
-    for chunk in chunks.iter().chain(std::iter::once(&tail)) {
-        hash = (hash ^ u64::from_le_bytes(*chunk)).wrapping_mul(MIX);
-        hash ^= hash >> 29;
-    }
-    (hash.wrapping_mul(MIX) >> (64 - SLOTS.ilog2())) as usize
 }
 
 #[cfg(test)]
@@ -226,15 +154,6 @@ mod tests {
         assert_eq!(term("none", "Connections"), "connections");
         assert_eq!(term("english", "The"), "");
         assert!(Language::new("klingon").is_err());
-    }
-
-    #[test]
-    fn the_cache_tells_languages_apart() {
-        // Catches a stem of one language handed out in another.
-        for _ in 0..2 {
-            assert_eq!(term("none", "running"), "running");
-            assert_eq!(term("english", "running"), "run");
-        }
     }
 
     fn hostile() -> impl Strategy<Value = String> {
