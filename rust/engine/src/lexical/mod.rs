@@ -7,6 +7,7 @@
 mod analyzer;
 mod corrections;
 mod encode;
+mod english;
 mod fold;
 mod index;
 mod memo;

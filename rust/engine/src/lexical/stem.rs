@@ -3,7 +3,7 @@
 use rust_stemmers::{Algorithm, Stemmer};
 
 use super::fold::{fold, lower};
-use super::stopwords;
+use super::{english, stopwords};
 use crate::error::{Error, Result};
 
 /// Names in the order of [`ALGORITHMS`].
@@ -54,18 +54,42 @@ const STEM_BYTES_MAX: usize = 96;
 pub(super) struct Language {
     number: u8,
     name: &'static str,
-    stemmer: Option<Stemmer>,
+    stems: Stems,
+    stops: Stops,
+    /// Whether words of the language are written with a letter: anything else would be stemmed by accident.
+    writes: fn(char) -> bool,
+}
+
+/// How words are stemmed.
+enum Stems {
+    Not,
+    English,
+    By(Stemmer),
 }
 
 impl Language {
     pub(super) fn new(name: &str) -> Result<Self> {
         if name == "none" {
-            return Ok(Self { number: NAMES.len() as u8 + 1, name: "none", stemmer: None });
+            let number = NAMES.len() as u8 + 1;
+            return Ok(Self { number, name: "none", stems: Stems::Not, stops: Stops::new(&[]), writes: |_| false });
         }
-        let number = NAMES.iter().position(|&known| known == name).ok_or_else(|| {
+        let at = NAMES.iter().position(|&known| known == name).ok_or_else(|| {
             Error::invalid(format!("language {name:?} is not known: use \"none\" or one of {}", NAMES.join(", ")))
         })?;
-        Ok(Self { number: number as u8 + 1, name: NAMES[number], stemmer: Some(Stemmer::create(ALGORITHMS[number])) })
+        Ok(Self {
+            number: at as u8 + 1,
+            name: NAMES[at],
+            stems: if name == "english" { Stems::English } else { Stems::By(Stemmer::create(ALGORITHMS[at])) },
+            stops: Stops::new(if name == "english" { stopwords::ENGLISH } else { &[] }),
+            writes: match name {
+                "english" => |c| c.is_ascii_lowercase(),
+                "russian" => |c| matches!(c, 'а'..='я' | 'ё'),
+                "greek" => |c| matches!(c, '\u{370}'..='\u{3ff}') && c.is_alphabetic(),
+                "arabic" => |c| matches!(c, '\u{620}'..='\u{65f}' | '\u{670}'..='\u{6d3}'),
+                "tamil" => |c| matches!(c, '\u{b80}'..='\u{bff}'),
+                _ => |c| c.is_alphabetic() && matches!(c, 'a'..='z' | '\u{df}'..='\u{24f}'),
+            },
+        })
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -77,50 +101,61 @@ impl Language {
         self.number
     }
 
-    fn is(&self, name: &str) -> bool {
-        self.name == name
-    }
-
     /// Writes what a raw word is compared by: in English and without a language folded at once, else still with its
     /// accents, which the stemmers of other languages need.
     pub(super) fn normal(&self, raw: &str, out: &mut String) {
-        if self.is("english") || self.stemmer.is_none() {
-            fold(raw, out);
+        if matches!(self.stems, Stems::By(_)) {
+            lower(raw, self.name == "turkish", out);
         } else {
-            lower(raw, self.is("turkish"), out);
+            fold(raw, out);
         }
     }
 
     /// Replaces a normal word by its term; leaves nothing of a stop word or a single character.
     pub(super) fn term(&self, word: &mut String) {
         let single = word.chars().nth(1).is_none();
-        if single || self.is("english") && stopwords::ENGLISH.binary_search(&word.as_str()).is_ok() {
+        if single || self.stops.contains(word) {
             word.clear();
             return;
         }
-        let Some(stemmer) = &self.stemmer else { return };
-        if word.len() <= STEM_BYTES_MAX && word.chars().all(|c| self.writes(c)) {
-            let stem = stemmer.stem(word).into_owned();
-            if !stem.is_empty() {
-                *word = stem;
+        let stems = word.len() <= STEM_BYTES_MAX && word.chars().all(self.writes);
+        match &self.stems {
+            Stems::English if stems => english::stem(word),
+            Stems::By(stemmer) if stems => {
+                let stem = stemmer.stem(word).into_owned();
+                if !stem.is_empty() {
+                    *word = stem;
+                }
             }
+            _ => {}
         }
         if !word.is_ascii() {
             let accented = std::mem::take(word);
             fold(&accented, word);
         }
     }
+}
 
-    /// Whether words of the language are written with `c`: anything else would be stemmed by accident.
-    fn writes(&self, c: char) -> bool {
-        match self.name {
-            "english" => c.is_ascii_lowercase(),
-            "russian" => matches!(c, 'а'..='я' | 'ё'),
-            "greek" => matches!(c, '\u{370}'..='\u{3ff}') && c.is_alphabetic(),
-            "arabic" => matches!(c, '\u{620}'..='\u{65f}' | '\u{670}'..='\u{6d3}'),
-            "tamil" => matches!(c, '\u{b80}'..='\u{bff}'),
-            _ => c.is_alphabetic() && matches!(c, 'a'..='z' | '\u{df}'..='\u{24f}'),
+/// A list of stop words that tells at a glance of most words that they are not on it.
+struct Stops {
+    /// Sorted.
+    words: &'static [&'static str],
+    /// For each first byte the lengths that words with it have.
+    lengths: [u64; 256],
+}
+
+impl Stops {
+    fn new(words: &'static [&'static str]) -> Self {
+        let mut lengths = [0; 256];
+        for word in words {
+            lengths[usize::from(word.as_bytes()[0])] |= 1 << word.len().min(63);
         }
+        Self { words, lengths }
+    }
+
+    fn contains(&self, word: &str) -> bool {
+        let lengths = word.bytes().next().map_or(0, |first| self.lengths[usize::from(first)]);
+        lengths >> word.len().min(63) & 1 == 1 && self.words.binary_search(&word).is_ok()
     }
 }
 
