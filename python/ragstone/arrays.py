@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ragstone import _core
-from ragstone.arguments import integer, number, text
+from ragstone.arguments import integer, listed, number, text
 from ragstone.arguments import texts as strings
 from ragstone.embedding.threads import thread_budget
 from ragstone.errors import InvalidInput
@@ -19,6 +19,8 @@ __all__ = ["BM25Index", "DenseIndex"]
 # ids and scores of one call take 12 bytes for each hit asked for.
 _RESULTS_MAX = 1 << 28
 _DIMENSION_MAX = 65_536
+# To find out how many threads there are takes longer than to analyse fewer texts.
+_FEW_TEXTS = 16
 
 
 def float32(values: ArrayLike, what: str) -> NDArray[np.float32]:
@@ -209,6 +211,9 @@ class BM25Index:
     def add(self, texts: Sequence[str], ids: ArrayLike | None = None) -> NDArray[np.int64]:
         """Add texts; one whose id is taken replaces the one that had it.
 
+        Texts are analysed on all threads (``RAGSTONE_THREADS``), with the same result. Ctrl-C stops a long call, which
+        then has changed nothing. A call takes some milliseconds at least, so add many texts at once.
+
         Args:
             texts: n strings.
             ids: Shape (n,), integers of at least 0. By default they continue from the largest id ever used.
@@ -216,7 +221,12 @@ class BM25Index:
         Returns:
             The ids, shape (n,), int64.
         """
-        return self._core.add(strings(texts, "texts", "text"), _ids(ids))
+        given, numbers = listed(texts, "texts"), _ids(ids)
+        try:
+            return self._core.add(given, numbers, threads=1 if len(given) < _FEW_TEXTS else thread_budget())
+        except (TypeError, UnicodeEncodeError):
+            strings(given, "texts", "text")  # says which one cannot be stored
+            raise
 
     def remove(self, ids: ArrayLike) -> int:
         """Remove texts by id; returns how many there were."""
@@ -234,8 +244,13 @@ class BM25Index:
             ids of shape (n, top_k), int64, best first and equal scores by id, padded with -1; and their scores,
             float32, padded with negative infinity. Only texts that share a term with the query are found.
         """
-        asked = strings([queries] if isinstance(queries, str) else queries, "queries", "query")
-        return self._core.search(asked, top_k=_top_k(top_k, len(asked)))
+        asked = [queries] if isinstance(queries, str) else listed(queries, "queries")
+        count = len(asked)
+        try:
+            return self._core.search(asked, top_k=_top_k(top_k, count), threads=1 if count < 2 else thread_budget())
+        except (TypeError, UnicodeEncodeError):
+            strings(asked, "queries", "query")  # says which one cannot be read
+            raise
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save the index as one file, durably."""

@@ -1,9 +1,9 @@
 //! Bytes to answers: crash-safe storage, dense and lexical search, fusion.
 //!
-//! Modules by rank, imports only downward: [`error`], [`bitmap`], [`interrupt`], `instructions`, [`ids`] → [`storage`] → [`dense`],
-//! [`lexical`], [`chunks`], [`filter`], [`history`] (siblings that never see each other) → [`tombstones`],
-//! [`segment`], [`fusion`] → [`snapshot`] → [`writer`], [`merge`], [`searcher`] → [`index`]. Beside them, and used by
-//! none of them: [`embedding`] and [`routing`].
+//! Modules by rank, imports only downward: [`error`], [`bitmap`], [`interrupt`], `instructions`, [`ids`], [`share`] →
+//! [`storage`] → [`dense`], [`lexical`], [`chunks`], [`filter`], [`history`] (siblings that never see each other) →
+//! [`tombstones`], [`segment`], [`fusion`] → [`snapshot`] → [`writer`], [`merge`], [`searcher`] → [`index`]. Beside them,
+//! and used by none of them: [`embedding`] and [`routing`].
 #![deny(unsafe_code)]
 
 pub mod bitmap;
@@ -23,6 +23,7 @@ pub mod merge;
 pub mod routing;
 pub mod searcher;
 pub mod segment;
+pub mod share;
 pub mod snapshot;
 pub mod storage;
 pub mod tombstones;

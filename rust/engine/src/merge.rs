@@ -148,7 +148,7 @@ pub fn write(
     }
     let indexes: Vec<&Lexical> = sources.iter().map(|source| &source.segment.lexical).collect();
     let file = write_segment(storage, &inputs, &changes, |writer, _| {
-        lexical::merge(&indexes, &maps, next, writer, interrupt)
+        lexical::merge(&indexes, &maps, next, writer, 1, interrupt)
     })?;
     let rows: Vec<Option<&[f32]>> = inputs
         .iter()

@@ -15,9 +15,6 @@ use crate::storage::frame::{FileEntry, Frame, FrameWriter, Kind, Verify};
 use crate::storage::manifest::{SegmentEntry, VectorsEntry, unique_name};
 use crate::tombstones::Tombstones;
 
-/// Rows analysed between two looks at the interrupt, and held in memory as terms at a time.
-const ROWS_AT_A_TIME: usize = 2048;
-
 /// Writes and syncs a segment file; documents are sorted by id and have no id twice.
 ///
 /// `lexical` writes the inverted index of the documents' chunks, in order.
@@ -63,31 +60,8 @@ pub fn write_lexical(
     threads: usize,
     interrupt: &dyn Interrupt,
 ) -> Result<()> {
-    let mut lexical = LexicalWriter::new();
-    let mut next = 0;
-    for part in rows.0.chunks(ROWS_AT_A_TIME) {
-        interrupt.check()?;
-        for terms in analyze_rows(analyzer, part, threads) {
-            lexical.add(next, &terms)?;
-            next += 1;
-        }
-    }
-    lexical.finish(writer)
-}
-
-/// Terms of rows given as (context, text), in order, analysed in parallel.
-fn analyze_rows(analyzer: &Analyzer, rows: &[(&str, &str)], threads: usize) -> Vec<RowTerms> {
-    let share = rows.len().div_ceil(threads.max(1)).max(64);
-    let analyze = |part: &[(&str, &str)]| -> Vec<RowTerms> {
-        part.iter().map(|&(context, text)| analyze_row(analyzer, &[context, text])).collect()
-    };
-    if rows.len() <= share {
-        return analyze(rows);
-    }
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = rows.chunks(share).map(|part| scope.spawn(move || analyze(part))).collect();
-        workers.into_iter().flat_map(|worker| worker.join().expect("analysis does not panic")).collect()
-    })
+    let texts = |row: usize| [rows.0[row].0, rows.0[row].1];
+    LexicalWriter::of_texts(analyzer, rows.0.len(), texts, threads, interrupt)?.finish(writer, threads, interrupt)
 }
 
 /// Writes and syncs a file of vectors for `rows` rows from `first_row` on; `None` where a row has no vector.

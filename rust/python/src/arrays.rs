@@ -5,6 +5,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods, ToPyArray};
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
 use ragstone_engine::dense::{DenseIndex as Dense, Matrix, Passing};
 use ragstone_engine::error::Error;
 use ragstone_engine::lexical::{Bm25, LexicalIndex as Lexical};
@@ -185,32 +186,33 @@ impl LexicalIndex {
         reading(&self.engine).len()
     }
 
-    #[pyo3(signature = (texts, ids=None))]
+    #[pyo3(signature = (texts, ids=None, *, threads))]
     fn add<'py>(
         &self,
         py: Python<'py>,
-        texts: Vec<String>,
+        texts: Vec<PyBackedStr>,
         ids: Option<PyReadonlyArray1<'py, i64>>,
+        threads: usize,
     ) -> PyResult<Bound<'py, PyArray1<i64>>> {
         let ids = numbers(ids);
-        let added = detached(py, None, |_| {
-            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-            writing(&self.engine).add(&texts, ids.as_deref())
-        })?;
+        let added = detached(py, None, |watch| writing(&self.engine).add(&texts, ids.as_deref(), threads, watch))?;
         Ok(added.to_pyarray(py))
     }
 
-    fn remove(&self, py: Python<'_>, ids: PyReadonlyArray1<'_, i64>) -> PyResult<usize> {
+    fn remove(&self, py: Python<'_>, ids: PyReadonlyArray1<'_, i64>) -> usize {
         let ids = ids.as_array().to_vec();
-        detached(py, None, |_| writing(&self.engine).remove(&ids))
+        py.detach(|| writing(&self.engine).remove(&ids))
     }
 
-    #[pyo3(signature = (queries, *, top_k))]
-    fn search<'py>(&self, py: Python<'py>, queries: Vec<String>, top_k: usize) -> PyResult<Found<'py>> {
-        let found = detached(py, None, |watch| {
-            let queries: Vec<&str> = queries.iter().map(String::as_str).collect();
-            reading(&self.engine).search(&queries, top_k, watch)
-        })?;
+    #[pyo3(signature = (queries, *, top_k, threads))]
+    fn search<'py>(
+        &self,
+        py: Python<'py>,
+        queries: Vec<PyBackedStr>,
+        top_k: usize,
+        threads: usize,
+    ) -> PyResult<Found<'py>> {
+        let found = detached(py, None, |watch| reading(&self.engine).search(&queries, top_k, threads, watch))?;
         rectangle(py, found, queries.len(), top_k)
     }
 

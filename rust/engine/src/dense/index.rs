@@ -4,8 +4,6 @@
 //! removed is only marked. The file has the sections of [`Vectors`] with the rows in order of their ids, `didx.ids`
 //! (the ids as i64, ascending) and `didx.head` (one i64: the largest id ever used, −1 if none was).
 
-use std::sync::{Mutex, PoisonError};
-
 use ragstone_kernels::dispatch::Kernels;
 use ragstone_kernels::top::Top;
 
@@ -16,6 +14,7 @@ use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};
 use crate::instructions::active_kernels;
 use crate::interrupt::Interrupt;
+use crate::share::share;
 use crate::storage::Storage;
 use crate::storage::draft::save;
 use crate::storage::frame::{Column, FileEntry, Frame, FrameWriter, Kind, Verify};
@@ -414,35 +413,4 @@ fn reserved<T>(rows: usize, width: usize) -> Result<Vec<T>> {
         Error::invalid(format!("{rows} queries times {width} values do not fit in memory: ask in smaller batches"))
     })?;
     Ok(values)
-}
-
-/// Does every piece of work once, on the calling thread and up to `threads - 1` others; stops at an error.
-fn share<T: Send>(
-    work: impl Iterator<Item = T> + Send,
-    threads: usize,
-    act: impl Fn(T) -> Result<()> + Sync,
-) -> Result<()> {
-    let work = Mutex::new((work, Ok(())));
-    let labour = || {
-        loop {
-            let next = {
-                let (work, outcome) = &mut *work.lock().unwrap_or_else(PoisonError::into_inner);
-                work.next().filter(|_| outcome.is_ok())
-            };
-            let Some(next) = next else { return };
-            if let Err(error) = act(next) {
-                work.lock().unwrap_or_else(PoisonError::into_inner).1 = Err(error);
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            // Fewer threads do the same work: a machine that has none to give is no reason to fail.
-            if std::thread::Builder::new().spawn_scoped(scope, labour).is_err() {
-                break;
-            }
-        }
-        labour();
-    });
-    work.into_inner().unwrap_or_else(PoisonError::into_inner).1
 }

@@ -8,7 +8,8 @@
 use std::fmt;
 
 use super::fold::{fold, is_attached};
-use super::split::{self, Word};
+use super::memo::{Key, Kind, Memo, RAW_MAX, Window};
+use super::split::{self, Ascii, Role, Word};
 use super::stem::Language;
 use crate::error::Result;
 
@@ -24,6 +25,10 @@ pub struct Token<'a> {
     pub start: usize,
     /// Byte after the word's end in the text.
     pub end: usize,
+    /// Number of the position where the word begins in the text.
+    pub position: u32,
+    /// Positions that it takes: more than one if it is a whole with parts.
+    pub width: u32,
 }
 
 /// A term of a query with how often it was asked.
@@ -62,9 +67,9 @@ impl Analyzer {
         format!("ragstone-analyzer-{VERSION}:{}", self.language())
     }
 
-    /// Visits the tokens of `text`, ascending by start; a whole before its parts.
-    pub fn analyze(&self, text: &str, emit: &mut impl FnMut(Token<'_>)) {
-        self.walk(text, emit, &mut |_| ());
+    /// Visits the tokens of `text`, ascending by start; a whole before its parts. Returns how many positions it takes.
+    pub fn analyze(&self, text: &str, emit: &mut impl FnMut(Token<'_>)) -> u32 {
+        self.walk(text, emit, &mut |_| ())
     }
 
     /// The terms of a query, sorted by term.
@@ -94,75 +99,166 @@ impl Analyzer {
         equal.map(|terms| QueryTerm { term: terms[0].clone(), count: terms.len() as u32 }).collect()
     }
 
-    /// Visits tokens, and each run of a spaced word as written.
-    fn walk(&self, text: &str, emit: &mut impl FnMut(Token<'_>), on_run: &mut impl FnMut(&str)) {
-        let mut term = String::new();
-        split::words(text, &mut |word| match word {
-            Word::Plain(range) => {
-                on_run(&text[range.clone()]);
-                self.token(text, range.start, range.end, &mut term, emit);
-            }
-            Word::Mixed(range) => self.mixed(text, range.start, range.end, &mut term, emit, on_run),
-            Word::Spaceless(range) => pairs(text, range.start, range.end, &mut term, emit),
-        });
-    }
-
-    fn mixed(
-        &self,
-        text: &str,
-        start: usize,
-        end: usize,
-        term: &mut String,
-        emit: &mut impl FnMut(Token<'_>),
-        on_run: &mut impl FnMut(&str),
-    ) {
-        let word = &text[start..end];
-        // Trailing and leading joiners are no part of a name; the apostrophes of a language make none.
-        let inner = word.trim_matches(|c| c == '_');
-        if inner.contains(|c| split::is_sign(c) && !split::is_apostrophe(c)) {
-            let from = start + (inner.as_ptr() as usize - word.as_ptr() as usize);
-            self.token(text, from, from + inner.len(), term, emit);
-        }
-        split::runs(word, &mut |run| {
-            let (from, to) = (start + run.start, start + run.end);
-            on_run(&text[from..to]);
-            self.token(text, from, to, term, emit);
-            let whole = &text[from..to];
-            split::parts(whole, &mut |part| {
-                if part.len() < whole.len() {
-                    self.token(text, from + part.start, from + part.end, term, emit);
-                }
-            });
-        });
-    }
-
-    fn token(&self, text: &str, start: usize, end: usize, term: &mut String, emit: &mut impl FnMut(Token<'_>)) {
-        term.clear();
-        self.language.normal(&text[start..end], term);
-        self.language.term(term);
-        if !term.is_empty() {
-            emit(Token { term, start, end });
-        }
+    /// Visits tokens, and each run of a spaced word as written; returns how many positions the text takes.
+    fn walk(&self, text: &str, emit: &mut impl FnMut(Token<'_>), on_run: &mut impl FnMut(&str)) -> u32 {
+        Memo::with(|memo| {
+            let language = &self.language;
+            let mut walk = Walk { text, language, number: language.number(), memo, position: 0, emit, on_run };
+            walk.text();
+            walk.position
+        })
     }
 }
 
-/// Emits each pair of neighbouring characters of a run without spaces, or its only character.
-fn pairs(text: &str, start: usize, end: usize, term: &mut String, emit: &mut impl FnMut(Token<'_>)) {
-    let run = &text[start..end];
-    let mut borders = run.char_indices().filter(|&(_, c)| !is_attached(c)).map(|(at, _)| start + at).skip(1);
-    let mut from = start;
-    let mut middle = borders.next();
-    loop {
-        let to = borders.next();
-        term.clear();
-        let pair_end = to.unwrap_or(end);
-        fold(&text[from..pair_end], term);
-        if !term.is_empty() {
-            emit(Token { term, start: from, end: pair_end });
+/// One text on its way to tokens.
+struct Walk<'w, E, R> {
+    text: &'w str,
+    language: &'w Language,
+    number: u8,
+    memo: &'w mut Memo,
+    position: u32,
+    emit: &'w mut E,
+    on_run: &'w mut R,
+}
+
+impl<E: FnMut(Token<'_>), R: FnMut(&str)> Walk<'_, E, R> {
+    /// Most words are a few letters of ASCII with a space behind: these are found sixteen bytes at a time and looked up
+    /// as they are written.
+    fn text(&mut self) {
+        let bytes = self.text.as_bytes();
+        let mut at = 0;
+        while at < bytes.len() {
+            let window = Window::at(bytes, at);
+            let letters = window.letters();
+            if letters == 0 && split::is_between_words(bytes[at]) {
+                at += 1;
+                continue;
+            }
+            let end = at + letters;
+            let byte = |at: usize| bytes.get(at).copied().unwrap_or_default();
+            at = if (1..=RAW_MAX).contains(&letters) && split::ends_letters(byte(end), byte(end + 1)) {
+                self.letters(window.key(letters, self.number), at, end);
+                end
+            } else {
+                self.other(at)
+            };
         }
-        let (Some(next), Some(_)) = (middle, to) else { return };
-        from = next;
-        middle = to;
+    }
+
+    /// A word of few letters.
+    #[inline]
+    fn letters(&mut self, key: Key, start: usize, end: usize) {
+        let raw = &self.text[start..end];
+        let Some(entry) = self.memo.find(key) else { return self.unknown(key, start, end) };
+        if entry.kind() == Kind::Several {
+            return self.name(start, end);
+        }
+        (self.on_run)(raw);
+        if entry.kind() != Kind::Nothing {
+            let term = entry.term(raw);
+            (self.emit)(Token { term, start, end, position: self.position, width: 1 });
+        }
+        self.position += 1;
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unknown(&mut self, key: Key, start: usize, end: usize) {
+        let raw = &self.text[start..end];
+        if let Ascii::Mixed(_) = split::ascii_word(raw.as_bytes(), 0) {
+            return self.name(start, end);
+        }
+        (self.on_run)(raw);
+        let term = self.memo.learn(self.language, Some(key), raw, false);
+        if !term.is_empty() {
+            (self.emit)(Token { term, start, end, position: self.position, width: 1 });
+        }
+        self.position += 1;
+    }
+
+    /// Whatever begins at `start`; returns where to go on.
+    #[inline(never)]
+    fn other(&mut self, start: usize) -> usize {
+        match split::ascii_word(self.text.as_bytes(), start) {
+            Ascii::Nothing(end) => end.max(start + 1),
+            Ascii::Plain(end) => {
+                (self.on_run)(&self.text[start..end]);
+                self.token(start, end, 0, 1, false);
+                self.position += 1;
+                end
+            }
+            Ascii::Mixed(end) => {
+                self.name(start, end);
+                end
+            }
+            Ascii::Beyond => {
+                let end = split::piece_end(self.text.as_bytes(), start);
+                self.beyond(start, end);
+                end
+            }
+        }
+    }
+
+    fn beyond(&mut self, start: usize, end: usize) {
+        let text = self.text;
+        split::unicode_words(&text[start..end], start, &mut |word| match word {
+            Word::Spaced(range) => self.name(range.start, range.end),
+            Word::Spaceless(range) => self.pairs(range.start, range.end),
+        });
+    }
+
+    /// A word that may have several pieces.
+    fn name(&mut self, start: usize, end: usize) {
+        let mut pieces = self.memo.take_pieces();
+        let positions = split::cut(&self.text[start..end], &mut pieces);
+        for piece in &pieces {
+            let (from, to) = (start + piece.start, start + piece.end);
+            if piece.role == Role::Run {
+                (self.on_run)(&self.text[from..to]);
+            }
+            self.token(from, to, piece.position, piece.width, piece.role == Role::Run && piece.width > 1);
+        }
+        self.position += positions;
+        self.memo.give_pieces(pieces);
+    }
+
+    /// A stretch that is looked up as one, some positions from here.
+    fn token(&mut self, start: usize, end: usize, position: u32, width: u32, several: bool) {
+        let raw = &self.text[start..end];
+        let position = self.position + position;
+        let key = (raw.len() <= RAW_MAX).then(|| Window::at(self.text.as_bytes(), start).key(raw.len(), self.number));
+        let known = key.and_then(|key| self.memo.find(key));
+        let term = match known {
+            Some(entry) => entry.term(raw),
+            None => self.memo.learn(self.language, key, raw, several),
+        };
+        if !term.is_empty() {
+            (self.emit)(Token { term, start, end, position, width });
+        }
+    }
+
+    /// Each pair of neighbouring characters of a run without spaces, or its only character.
+    fn pairs(&mut self, start: usize, end: usize) {
+        let run = &self.text[start..end];
+        let mut borders = run.char_indices().filter(|&(_, c)| !is_attached(c)).map(|(at, _)| start + at).skip(1);
+        let mut from = start;
+        let mut middle = borders.next();
+        let mut term = String::new();
+        loop {
+            let to = borders.next();
+            term.clear();
+            let end = to.unwrap_or(end);
+            fold(&self.text[from..end], &mut term);
+            if !term.is_empty() {
+                (self.emit)(Token { term: &term, start: from, end, position: self.position, width: 1 });
+            }
+            self.position += 1;
+            let (Some(next), Some(_)) = (middle, to) else { break };
+            from = next;
+            middle = to;
+        }
+        // The last pair stands for two characters.
+        self.position += u32::from(middle.is_some());
     }
 }
 

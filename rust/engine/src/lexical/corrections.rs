@@ -8,7 +8,6 @@ use bytemuck::{Pod, Zeroable};
 use super::dictionary::TermId;
 use super::reader::Lexical;
 use super::terms::RowTerms;
-use crate::bitmap::Bitmap;
 use crate::error::Result;
 use crate::storage::frame::{Frame, FrameWriter};
 
@@ -59,24 +58,6 @@ impl Corrections {
             *self.frequencies.entry(id).or_default() += 1;
         }
         Ok(())
-    }
-
-    /// The corrections for a set of rows, from the postings: one pass over all of them.
-    pub fn of_rows(lexical: &Lexical, deleted: &Bitmap) -> Result<Self> {
-        let lengths = deleted.iter().map(|row| u64::from(lexical.length(row)));
-        let mut corrections = Self { rows: deleted.count(), total_length: lengths.sum(), ..Self::default() };
-        for id in (0..lexical.term_count()).map(TermId) {
-            let mut count = 0;
-            lexical.each(id, |row, _| {
-                count += u32::from(deleted.contains(row));
-                Ok(())
-            })?;
-            if count > 0 {
-                corrections.frequencies.insert(id, count);
-            }
-        }
-        corrections.check(lexical)?;
-        Ok(corrections)
     }
 
     /// Adds the corrections for other rows of the same segment.

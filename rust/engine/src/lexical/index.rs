@@ -9,14 +9,15 @@ use ragstone_kernels::top::{Scored, Top};
 use serde::{Deserialize, Serialize};
 
 use super::analyzer::Analyzer;
-use super::corrections::Corrections;
 use super::merge::{DROPPED, merge};
 use super::reader::Lexical;
+use super::removed::Removed;
 use super::score::{Bm25, WeightedTerm, average_length, idf};
 use super::writer::LexicalWriter;
 use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};
 use crate::interrupt::{Interrupt, Never};
+use crate::share::share;
 use crate::storage::Storage;
 use crate::storage::draft::save;
 use crate::storage::frame::{Column, FileEntry, Frame, FrameWriter, Kind, Verify};
@@ -40,7 +41,7 @@ struct Block {
     /// Id of each row, ascending.
     ids: Column<i64>,
     live: Bitmap,
-    corrections: Corrections,
+    removed: Removed,
 }
 
 /// Section `index.head`, as JSON.
@@ -77,7 +78,15 @@ impl LexicalIndex {
     }
 
     /// Adds texts, replacing those whose ids exist, and tells their ids: the given ones, or the next free ones.
-    pub fn add(&mut self, texts: &[&str], ids: Option<&[i64]>) -> Result<Vec<i64>> {
+    ///
+    /// The result is the same for any number of threads; a call that is stopped or fails changes nothing.
+    pub fn add(
+        &mut self,
+        texts: &[impl AsRef<str> + Sync],
+        ids: Option<&[i64]>,
+        threads: usize,
+        interrupt: &dyn Interrupt,
+    ) -> Result<Vec<i64>> {
         let ids = self.ids_for(texts.len(), ids)?;
         let mut order: Vec<usize> = (0..ids.len()).collect();
         order.sort_unstable_by_key(|&at| ids[at]);
@@ -86,57 +95,64 @@ impl LexicalIndex {
         }
         let Some(&greatest) = order.last().map(|&at| &ids[at]) else { return Ok(ids) };
         let next_id = greatest.checked_add(1).ok_or_else(|| Error::invalid(format!("id {greatest} is too great")))?;
-        let mut writer = LexicalWriter::new();
-        for (row, &at) in order.iter().enumerate() {
-            writer.add_row(&self.analyzer, row as u32, &[texts[at]])?;
-        }
+        let text = |row: usize| ["", texts[order[row]].as_ref()];
+        let writer = LexicalWriter::of_texts(&self.analyzer, ids.len(), text, threads, interrupt)?;
         let sorted: Vec<i64> = order.iter().map(|&at| ids[at]).collect();
-        let block = Block::build(&sorted, |frame| writer.finish(frame))?;
-        self.remove(&ids)?;
+        let block = Block::build(&sorted, |frame| writer.finish(frame, threads, interrupt))?;
+        let before: Vec<u32> = self.blocks.iter().map(|block| block.removed.rows()).collect();
+        self.bury(&ids);
         self.blocks.push(block);
+        if let Err(error) = self.settle(threads, interrupt) {
+            self.blocks.pop();
+            for (block, rows) in self.blocks.iter_mut().zip(before) {
+                block.removed.restore(rows, &block.lexical, &mut block.live);
+            }
+            return Err(error);
+        }
+        self.blocks.retain(|block| block.live_rows() > 0);
         self.next_id = self.next_id.max(next_id);
-        self.settle()?;
         Ok(ids)
     }
 
-    /// Removes the texts with these ids and tells how many there were. One call with many ids is much quicker than
-    /// many calls: each reads the postings of the blocks concerned once.
-    pub fn remove(&mut self, ids: &[i64]) -> Result<usize> {
-        let mut changes = Vec::new();
-        for block in &self.blocks {
-            let mut gone = Bitmap::empty(block.lexical.rows());
-            for row in ids.iter().filter_map(|id| block.ids.binary_search(id).ok()) {
-                if block.live.contains(row as u32) {
-                    gone.insert(row as u32);
-                }
-            }
-            let corrections =
-                if gone.is_empty() { Corrections::default() } else { Corrections::of_rows(&block.lexical, &gone)? };
-            changes.push((gone, corrections));
-        }
-        // Nothing is changed before everything that can fail is done.
-        let mut count = 0;
-        for (block, (gone, corrections)) in self.blocks.iter_mut().zip(changes) {
-            count += gone.count() as usize;
-            block.live.subtract(&gone);
-            block.corrections.merge(&corrections);
-        }
+    /// Removes the texts with these ids and tells how many there were.
+    pub fn remove(&mut self, ids: &[i64]) -> usize {
+        let count = self.bury(ids);
         self.blocks.retain(|block| block.live_rows() > 0);
-        Ok(count)
+        count
+    }
+
+    fn bury(&mut self, ids: &[i64]) -> usize {
+        let mut count = 0;
+        for block in &mut self.blocks {
+            for row in ids.iter().filter_map(|id| block.ids.binary_search(id).ok()) {
+                count += usize::from(block.removed.add(row as u32, &block.lexical, &mut block.live));
+            }
+        }
+        count
     }
 
     /// The best `top_k` rows for each query: ids and scores, row after row of a matrix queries × `top_k`, filled up
-    /// with -1 and negative infinity. Order: score descending, then id ascending.
-    pub fn search(&self, queries: &[&str], top_k: usize, interrupt: &dyn Interrupt) -> Result<(Vec<i64>, Vec<f32>)> {
+    /// with -1 and negative infinity. Order: score descending, then id ascending. Threads share the queries.
+    pub fn search(
+        &self,
+        queries: &[impl AsRef<str> + Sync],
+        top_k: usize,
+        threads: usize,
+        interrupt: &dyn Interrupt,
+    ) -> Result<(Vec<i64>, Vec<f32>)> {
         let size = queries.len().checked_mul(top_k).filter(|&size| size <= RESULTS_MAX);
         let size = size.ok_or_else(|| Error::invalid(format!("top_k of {top_k} is too great: use less")))?;
         let (mut ids, mut scores) = (vec![-1; size], vec![f32::NEG_INFINITY; size]);
-        for (query, text) in queries.iter().enumerate() {
-            let terms = self.weights(text)?;
-            for (at, (id, score)) in self.best(&terms, top_k, interrupt)?.into_iter().enumerate() {
-                ids[query * top_k + at] = id;
-                scores[query * top_k + at] = score;
-            }
+        if size > 0 {
+            let rows = ids.chunks_mut(top_k).zip(scores.chunks_mut(top_k));
+            share(queries.iter().zip(rows), threads.min(queries.len()), |(query, (ids, scores))| {
+                let terms = self.weights(query.as_ref())?;
+                let places = ids.iter_mut().zip(scores);
+                for ((id, score), found) in places.zip(self.best(&terms, top_k, interrupt)?) {
+                    (*id, *score) = found;
+                }
+                Ok(())
+            })?;
         }
         Ok((ids, scores))
     }
@@ -163,7 +179,7 @@ impl LexicalIndex {
         let head = serde_json::to_vec(&head).expect("plain fields become JSON");
         frame.section("index.head", &head)?;
         frame.section("index.ids", &ids)?;
-        merge(&inputs, &maps, ids.len() as u32, &mut frame, &Never)?;
+        merge(&inputs, &maps, ids.len() as u32, &mut frame, 1, &Never)?;
         frame.finish()
     }
 
@@ -224,12 +240,13 @@ impl LexicalIndex {
     }
 
     fn best(&self, terms: &[WeightedTerm], top_k: usize, interrupt: &dyn Interrupt) -> Result<Vec<(i64, f32)>> {
-        let total = self.blocks.iter().map(|block| block.lexical.total_length() - block.corrections.total_length());
+        let total =
+            self.blocks.iter().map(|block| block.lexical.total_length().saturating_sub(block.removed.total_length()));
         let average = average_length(total.sum(), self.len() as u64);
         let mut best = Vec::new();
         for block in &self.blocks {
             let mut top = Top::new(top_k);
-            let live = (block.corrections.rows() > 0).then_some(&block.live);
+            let live = (block.removed.rows() > 0).then_some(&block.live);
             block.lexical.search(terms, average, self.bm25, live, 0, &mut top, interrupt)?;
             best.extend(top.into_sorted().iter().map(|&Scored { score, row }| (block.ids[row as usize], score)));
         }
@@ -238,16 +255,20 @@ impl LexicalIndex {
         Ok(best)
     }
 
-    /// Merges the last blocks while the last is at least half as large as the one before: few blocks, and each row
-    /// merged a logarithmic number of times.
-    fn settle(&mut self) -> Result<()> {
-        while let [.., before, last] = self.blocks.as_slice()
-            && last.live_rows() >= before.live_rows() / 2
-        {
-            let from = self.blocks.len() - 2;
+    /// Merges the last blocks as long as they are together at least half as large as the one before: few blocks, and
+    /// each row merged a logarithmic number of times.
+    fn settle(&mut self, threads: usize, interrupt: &dyn Interrupt) -> Result<()> {
+        let mut from = self.blocks.len() - 1;
+        let mut rows = self.blocks[from].live_rows();
+        while from > 0 && rows >= self.blocks[from - 1].live_rows() / 2 {
+            from -= 1;
+            rows += self.blocks[from].live_rows();
+        }
+        if from + 1 < self.blocks.len() {
             let (ids, maps) = merged_order(&self.blocks[from..]);
-            let inputs = [&before.lexical, &last.lexical];
-            let block = Block::build(&ids, |frame| merge(&inputs, &maps, ids.len() as u32, frame, &Never))?;
+            let inputs: Vec<&Lexical> = self.blocks[from..].iter().map(|block| &block.lexical).collect();
+            let merged = |frame: &mut FrameWriter| merge(&inputs, &maps, rows, frame, threads, interrupt);
+            let block = Block::build(&ids, merged)?;
             self.blocks.truncate(from);
             self.blocks.push(block);
         }
@@ -273,16 +294,16 @@ impl Block {
             return Err(frame.corrupt_section("index.ids", "its ids are out of order"));
         }
         let live = Bitmap::full(lexical.rows());
-        Ok(Self { lexical, ids, live, corrections: Corrections::default() })
+        Ok(Self { lexical, ids, live, removed: Removed::default() })
     }
 
     fn live_rows(&self) -> u32 {
-        self.lexical.rows() - self.corrections.rows()
+        self.lexical.rows() - self.removed.rows()
     }
 
     fn frequency(&self, term: &str) -> Result<u32> {
-        let id = self.lexical.term(term)?;
-        Ok(id.map_or(0, |id| self.corrections.document_frequency_live(&self.lexical, id)))
+        let Some(id) = self.lexical.term(term)? else { return Ok(0) };
+        self.removed.live_frequency(&self.lexical, &self.live, id)
     }
 }
 

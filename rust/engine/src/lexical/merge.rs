@@ -2,6 +2,7 @@
 
 use super::dictionary::{TermId, Terms};
 use super::encode::{Encoder, ROWS_MAX};
+use super::feed::{Batch, feed};
 use super::reader::Lexical;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
@@ -10,57 +11,80 @@ use crate::storage::frame::FrameWriter;
 /// In a map of rows: the row is left out.
 pub const DROPPED: u32 = u32::MAX;
 
+/// Below so many rows a second thread costs more than it does.
+const FEW: u32 = 1 << 12;
+
 /// Writes the sections `lex.*` of one inverted index from several.
 ///
 /// `maps[i][r]` is the row in the result of row `r` of `inputs[i]`, or [`DROPPED`]. Together the maps must name each
 /// row below `rows` exactly once. The result is byte for byte that of a [`super::LexicalWriter`] given the same rows.
+/// It is quickest where rows keep their order.
 pub fn merge(
     inputs: &[&Lexical],
     maps: &[Vec<u32>],
     rows: u32,
     frame: &mut FrameWriter,
+    threads: usize,
     interrupt: &dyn Interrupt,
 ) -> Result<()> {
     let lengths = merged_lengths(inputs, maps, rows)?;
     let mut encoder = Encoder::new(frame, &lengths)?;
-    let mut sources: Vec<Source<'_>> = inputs.iter().map(|input| Source { terms: input.terms(), now: None }).collect();
-    for source in &mut sources {
-        source.step()?;
-    }
-    let (mut postings, mut some) = (Vec::new(), Vec::new());
-    let mut term = String::new();
-    for step in 0u64.. {
-        if step % 4096 == 0 {
-            interrupt.check()?;
-        }
-        let Some(least) = sources.iter().filter_map(|source| source.now.as_ref()).map(|(_, name)| name).min() else {
-            break;
-        };
-        term.clone_from(least);
-        postings.clear();
-        for (source, (input, map)) in sources.iter_mut().zip(inputs.iter().zip(maps)) {
-            let Some((id, _)) = source.now.as_ref().filter(|(_, name)| *name == term) else { continue };
-            input.postings(*id, &mut some)?;
-            let kept = some.iter().map(|&(row, count)| (map[row as usize], count));
-            postings.extend(kept.filter(|&(row, _)| row != DROPPED));
-            source.step()?;
-        }
-        if !postings.is_empty() {
-            postings.sort_unstable();
-            encoder.push(&term, &postings)?;
-        }
-    }
+    let mut sources: Vec<Source<'_>> =
+        inputs.iter().zip(maps).map(|(input, map)| Source::new(input, map)).collect::<Result<_>>()?;
+    let mut some = Vec::new();
+    let threads = if rows < FEW { 1 } else { threads };
+    feed(&mut encoder, threads, interrupt, |batch| join(&mut sources, &mut some, batch))?;
     encoder.finish()
 }
 
-struct Source<'a> {
-    terms: Terms<'a>,
-    now: Option<(TermId, String)>,
+/// Fills a batch with the least terms of all sources.
+fn join(sources: &mut [Source<'_>], some: &mut Vec<(u32, u32)>, batch: &mut Batch) -> Result<()> {
+    let mut here = Vec::with_capacity(sources.len());
+    while !batch.is_full() {
+        let Some(least) = sources.iter().filter(|source| source.id.is_some()).map(|source| &source.name).min() else {
+            return Ok(());
+        };
+        here.clear();
+        here.extend((0..sources.len()).filter(|&at| sources[at].id.is_some() && sources[at].name == *least));
+        batch.push(least, |postings| {
+            for source in here.iter().map(|&at| &sources[at]) {
+                source.input.postings(source.id.expect("it is here"), some)?;
+                let moved = some.iter().map(|&(row, count)| (source.map[row as usize], count));
+                postings.extend(moved.filter(|&(row, _)| row != DROPPED));
+            }
+            Ok(())
+        })?;
+        for &at in &here {
+            sources[at].step()?;
+        }
+    }
+    Ok(())
 }
 
-impl Source<'_> {
+struct Source<'a> {
+    input: &'a Lexical,
+    map: &'a [u32],
+    terms: Terms<'a>,
+    /// The term that is next; `None` after the last.
+    id: Option<TermId>,
+    name: String,
+}
+
+impl<'a> Source<'a> {
+    fn new(input: &'a Lexical, map: &'a [u32]) -> Result<Self> {
+        let mut source = Self { input, map, terms: input.terms(), id: None, name: String::new() };
+        source.step()?;
+        Ok(source)
+    }
+
     fn step(&mut self) -> Result<()> {
-        self.now = self.terms.next().transpose()?;
+        self.id = match self.terms.step()? {
+            Some((id, name)) => {
+                name.clone_into(&mut self.name);
+                Some(id)
+            }
+            None => None,
+        };
         Ok(())
     }
 }

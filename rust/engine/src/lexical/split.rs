@@ -9,15 +9,48 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::fold::is_attached;
 
-/// A stretch of text that is looked up as something.
+/// A word beyond ASCII, or a run of several.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Word {
-    /// Letters of one kind of case, nothing to split.
-    Plain(Range<usize>),
-    /// A word with digits, inner capitals, signs or letters beyond ASCII.
-    Mixed(Range<usize>),
+    /// A word of annex 29.
+    Spaced(Range<usize>),
     /// A run in a script that is written without spaces.
     Spaceless(Range<usize>),
+}
+
+/// What stands where a word of ASCII may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ascii {
+    /// Nothing to look up before this byte.
+    Nothing(usize),
+    /// Letters of one kind of case up to this byte, nothing to split.
+    Plain(usize),
+    /// A word with digits, inner capitals or signs up to this byte.
+    Mixed(usize),
+    /// Characters beyond ASCII decide where the word ends.
+    Beyond,
+}
+
+/// What a piece of a word is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// A name with signs in it, as written.
+    Whole,
+    /// Between the signs.
+    Run,
+    /// Of a run that has several.
+    Part,
+}
+
+/// A stretch of a word that is looked up, in bytes and positions from where the word begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub(super) role: Role,
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) position: u32,
+    /// Positions that it takes: those of its parts.
+    pub(super) width: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -60,70 +93,68 @@ fn class(byte: u8) -> Class {
     CLASSES[usize::from(byte)]
 }
 
-/// Visits the words of `text` in order.
-pub(super) fn words(text: &str, visit: &mut impl FnMut(Word)) {
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    while at < bytes.len() {
-        if matches!(class(bytes[at]), Class::Space) {
-            at += 1;
-            continue;
-        }
-        let start = at;
-        let mut ascii = true;
-        while at < bytes.len() && class(bytes[at]) != Class::Space {
-            ascii &= bytes[at].is_ascii();
-            at += 1;
-        }
-        if ascii {
-            ascii_words(&bytes[start..at], start, visit);
-        } else {
-            unicode_words(&text[start..at], start, visit);
-        }
+/// Whether a word of ASCII letters ends before these two bytes by themselves.
+#[inline]
+pub(super) fn ends_letters(now: u8, after: u8) -> bool {
+    match class(now) {
+        Class::Other | Class::Space | Class::BetweenDigits => true,
+        Class::Between | Class::BetweenLetters => !matches!(class(after), Class::Lower | Class::Upper | Class::Beyond),
+        _ => false,
     }
 }
 
-fn ascii_words(piece: &[u8], base: usize, visit: &mut impl FnMut(Word)) {
-    let mut at = 0;
-    while at < piece.len() {
-        let start = at;
-        let (mut named, mut mixed) = (false, false);
-        let mut before = Class::Other;
-        while at < piece.len() {
-            let now = class(piece[at]);
-            let after = piece.get(at + 1).map_or(Class::Other, |&byte| class(byte));
-            let letters = is_letter(before) && is_letter(after);
-            let digits = before == Class::Digit && after == Class::Digit;
-            match now {
-                Class::Lower => named = true,
-                Class::Upper => {
-                    named = true;
-                    // Capitals after the first letter are plain only in a word of capitals.
-                    mixed |= before == Class::Lower || before == Class::Upper && after == Class::Lower;
-                }
-                Class::Digit => (named, mixed) = (true, true),
-                Class::Joiner => mixed = true,
-                Class::Between if letters || digits => mixed = true,
-                Class::BetweenLetters if letters => mixed = true,
-                Class::BetweenDigits if digits => mixed = true,
-                _ => break,
+/// Whether no word begins at this byte.
+#[inline]
+pub(super) fn is_between_words(byte: u8) -> bool {
+    !matches!(class(byte), Class::Lower | Class::Upper | Class::Digit | Class::Joiner | Class::Beyond)
+}
+
+/// Reads the word at `start`, where one may begin.
+pub(super) fn ascii_word(text: &[u8], start: usize) -> Ascii {
+    let class_at = |at: usize| text.get(at).map_or(Class::Other, |&byte| class(byte));
+    let (mut named, mut mixed) = (false, false);
+    let (mut before, mut now) = (Class::Other, class_at(start));
+    let mut at = start;
+    loop {
+        let after = class_at(at + 1);
+        match now {
+            Class::Lower => named = true,
+            Class::Upper => {
+                named = true;
+                // Capitals after the first letter are plain only in a word of capitals.
+                mixed |= before == Class::Lower || before == Class::Upper && after == Class::Lower;
             }
-            before = now;
-            at += 1;
+            Class::Digit => (named, mixed) = (true, true),
+            Class::Joiner => mixed = true,
+            Class::Beyond => return Ascii::Beyond,
+            Class::Between | Class::BetweenLetters | Class::BetweenDigits if at > start && after == Class::Beyond => {
+                return Ascii::Beyond;
+            }
+            Class::Between | Class::BetweenLetters if is_letter(before) && is_letter(after) => mixed = true,
+            Class::Between | Class::BetweenDigits if before == Class::Digit && after == Class::Digit => mixed = true,
+            _ => break,
         }
-        if named {
-            let range = base + start..base + at;
-            visit(if mixed { Word::Mixed(range) } else { Word::Plain(range) });
-        }
-        at += usize::from(at == start);
+        (before, now) = (now, after);
+        at += 1;
     }
+    match (named, mixed) {
+        (false, _) => Ascii::Nothing(at),
+        (true, false) => Ascii::Plain(at),
+        (true, true) => Ascii::Mixed(at),
+    }
+}
+
+/// The byte before which the white space after `start` begins: no word goes on beyond it.
+pub(super) fn piece_end(text: &[u8], start: usize) -> usize {
+    text[start..].iter().position(|&byte| class(byte) == Class::Space).map_or(text.len(), |at| start + at)
 }
 
 fn is_letter(class: Class) -> bool {
     matches!(class, Class::Lower | Class::Upper)
 }
 
-fn unicode_words(piece: &str, base: usize, visit: &mut impl FnMut(Word)) {
+/// Visits the words of a piece of text, whose first byte is the `base`th.
+pub(super) fn unicode_words(piece: &str, base: usize, visit: &mut impl FnMut(Word)) {
     let mut start = 0;
     while start < piece.len() {
         let rest = &piece[start..];
@@ -134,7 +165,7 @@ fn unicode_words(piece: &str, base: usize, visit: &mut impl FnMut(Word)) {
         } else {
             for (at, word) in piece[start..end].unicode_word_indices() {
                 let from = base + start + at;
-                visit(Word::Mixed(from..from + word.len()));
+                visit(Word::Spaced(from..from + word.len()));
             }
         }
         start = end;
@@ -150,14 +181,92 @@ fn is_spaceless(c: char) -> bool {
         | '\u{f900}'..='\u{faff}' | '\u{ff66}'..='\u{ffdc}' | '\u{20000}'..='\u{3ffff}')
 }
 
-/// Visits the stretches of a word between its signs: `can't` → `can`, `t`; `a_b` → `a`, `b`.
-pub(super) fn runs(word: &str, visit: &mut impl FnMut(Range<usize>)) {
-    pieces(word, |_, c, _| is_sign(c), true, visit);
+/// Replaces `pieces` by those of a word, a whole before its parts; returns how many positions the word takes.
+///
+/// A word is cut into runs at its signs, a run into parts between letters and digits and where a capital begins a new
+/// word: `parseHTTP_2` → itself, `parseHTTP`, `parse`, `HTTP`, `2`. Each part takes a position, but not what a
+/// contraction or possessive puts behind its apostrophe: `nurse's` takes one, as `nurses` does.
+pub(super) fn cut(word: &str, pieces: &mut Vec<Piece>) -> u32 {
+    pieces.clear();
+    Cutter { pieces, run: 0, part: 0, parts: 0, position: 0 }.cut(word)
 }
 
-/// Visits the parts of a run: cut between letters and digits, and where a capital begins a new word.
-pub(super) fn parts(run: &str, visit: &mut impl FnMut(Range<usize>)) {
-    pieces(run, |before, c, after| before.is_some_and(|before| is_border(before, c, after)), false, visit);
+/// Longest run behind an apostrophe that takes no position, in bytes: `'s`, `'ll`.
+const CONTRACTION_MAX: usize = 2;
+
+struct Cutter<'a> {
+    pieces: &'a mut Vec<Piece>,
+    /// Where the run in hand begins, and the part.
+    run: usize,
+    part: usize,
+    /// Parts of this run that are cut off already.
+    parts: u32,
+    position: u32,
+}
+
+impl Cutter<'_> {
+    fn cut(mut self, word: &str) -> u32 {
+        // Leading and trailing joiners are no part of a name.
+        let inner = word.trim_start_matches('_');
+        let (start, end) = (word.len() - inner.len(), word.trim_end_matches('_').len());
+        self.push(Role::Whole, start, end, 0, 0);
+        let mut signs = false;
+        let mut before = None;
+        let mut contracted = false;
+        for (at, c) in word.char_indices().filter(|&(_, c)| !is_attached(c)) {
+            if is_sign(c) {
+                self.end_run(at, contracted);
+                self.run = at + c.len_utf8();
+                self.part = self.run;
+                contracted = is_apostrophe(c);
+                signs |= !contracted && (start..end).contains(&at);
+                before = None;
+                continue;
+            }
+            if before.is_some_and(|before| is_border(before, c, &word[at + c.len_utf8()..])) {
+                self.end_part(at);
+            }
+            before = Some(c);
+        }
+        self.end_run(word.len(), contracted);
+        if signs {
+            self.pieces[0].width = self.position.max(1);
+        } else {
+            // The apostrophes of a language make no name.
+            self.pieces.remove(0);
+        }
+        self.position
+    }
+
+    fn end_part(&mut self, at: usize) {
+        if self.parts == 0 {
+            self.push(Role::Run, self.run, at, self.position, 1);
+        }
+        self.push(Role::Part, self.part, at, self.position + self.parts, 1);
+        self.parts += 1;
+        self.part = at;
+    }
+
+    fn end_run(&mut self, at: usize, contracted: bool) {
+        if at == self.run {
+            return;
+        }
+        if self.parts > 0 {
+            self.end_part(at);
+            let run = self.pieces.len() - 1 - self.parts as usize;
+            (self.pieces[run].end, self.pieces[run].width) = (at, self.parts);
+            self.position += std::mem::take(&mut self.parts);
+        } else if contracted && at - self.run <= CONTRACTION_MAX && self.position > 0 {
+            self.push(Role::Run, self.run, at, self.position - 1, 1);
+        } else {
+            self.push(Role::Run, self.run, at, self.position, 1);
+            self.position += 1;
+        }
+    }
+
+    fn push(&mut self, role: Role, start: usize, end: usize, position: u32, width: u32) {
+        self.pieces.push(Piece { role, start, end, position, width });
+    }
 }
 
 /// Whether `c` stands between the runs of a word.
@@ -170,34 +279,6 @@ pub(super) fn is_apostrophe(c: char) -> bool {
     matches!(c, '\'' | '\u{2018}' | '\u{2019}' | '\u{ff07}')
 }
 
-/// Cuts `text` wherever `cut(before, c, after)` holds, with or without the character there; the marks that belong to
-/// a character are passed over.
-fn pieces(
-    text: &str,
-    cut: impl Fn(Option<char>, char, &str) -> bool,
-    without: bool,
-    visit: &mut impl FnMut(Range<usize>),
-) {
-    let mut start = 0;
-    let mut before = None;
-    for (at, c) in text.char_indices() {
-        if is_attached(c) {
-            continue;
-        }
-        let after = at + c.len_utf8();
-        if cut(before, c, &text[after..]) {
-            if at > start {
-                visit(start..at);
-            }
-            start = if without { after } else { at };
-        }
-        before = Some(c);
-    }
-    if start < text.len() {
-        visit(start..text.len());
-    }
-}
-
 fn is_border(before: char, c: char, after: &str) -> bool {
     if before.is_numeric() != c.is_numeric() {
         return true;
@@ -206,73 +287,48 @@ fn is_border(before: char, c: char, after: &str) -> bool {
         return false;
     }
     // "HTTPServer" is cut before its "S"; the "s" of "APIs" is a plural.
-    let ends_capitals =
-        || after.starts_with(char::is_lowercase) && !(after.starts_with('s') && after.chars().nth(1).is_none());
-    before.is_lowercase() || before.is_uppercase() && ends_capitals()
+    let plural = || after.starts_with('s') && after.chars().nth(1).is_none_or(is_sign);
+    before.is_lowercase() || before.is_uppercase() && after.starts_with(char::is_lowercase) && !plural()
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
+pub(super) mod tests {
     use super::*;
 
-    fn ranges(text: &str) -> Vec<Range<usize>> {
-        let mut all = Vec::new();
-        words(text, &mut |word| match word {
-            Word::Plain(range) | Word::Mixed(range) | Word::Spaceless(range) => all.push(range),
-        });
-        all
+    /// The pieces of a word, written down another way.
+    pub(in super::super) fn pieces(word: &str) -> Vec<(String, u32, u32)> {
+        let mut pieces = Vec::new();
+        let positions = cut(word, &mut pieces);
+        assert!(pieces.iter().all(|piece| piece.position + piece.width <= positions && piece.width > 0));
+        pieces.iter().map(|piece| (word[piece.start..piece.end].to_owned(), piece.position, piece.width)).collect()
     }
 
-    fn annex(text: &str) -> Vec<Range<usize>> {
-        text.unicode_word_indices().map(|(at, word)| at..at + word.len()).collect()
-    }
-
-    fn cut(text: &str, by: fn(&str, &mut dyn FnMut(Range<usize>))) -> Vec<String> {
-        let mut all = Vec::new();
-        by(text, &mut |range| all.push(text[range].to_owned()));
-        all
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(3000))]
-        // Catches any difference between the short way and annex 29.
-        #[test]
-        fn ascii_words_are_those_of_the_annex(text in "[a-cA-C0-2_.:;,' \"\\-\n]{0,30}") {
-            prop_assert_eq!(ranges(&text), annex(&text));
-        }
-
-        // Catches a wrong cut at white space, or text beyond ASCII handled differently from the annex.
-        #[test]
-        fn words_are_those_of_the_annex(text in "[a-bA-Z0-1_.:,' éßЖжאبθ\u{301}\u{ad}\u{200d}·’€😀\u{2028}\u{a0}]{0,24}") {
-            prop_assert_eq!(ranges(&text), annex(&text));
-        }
-
-        // Catches a plain word that had something to split.
-        #[test]
-        fn plain_words_have_one_part(text in "[a-cA-C0-2_.']{1,12}") {
-            words(&text, &mut |word| if let Word::Plain(range) = word {
-                let word = &text[range];
-                let mut count = 0;
-                parts(word, &mut |_| count += 1);
-                assert!(count == 1 && word.bytes().all(|byte| byte.is_ascii_alphabetic()), "{word}");
-            });
-        }
+    fn texts(word: &str) -> Vec<String> {
+        pieces(word).into_iter().map(|(text, _, _)| text).collect()
     }
 
     #[test]
     fn identifiers_are_cut_where_people_cut_them() {
         // Catches a border missed or imagined.
-        let parts_of = |text| cut(text, |text, visit| parts(text, &mut |range| visit(range)));
-        let runs_of = |text| cut(text, |text, visit| runs(text, &mut |range| visit(range)));
-        assert_eq!(parts_of("FY2018"), ["FY", "2018"]);
-        assert_eq!(parts_of("parseHTTPHeader2"), ["parse", "HTTP", "Header", "2"]);
-        assert_eq!(parts_of("iPhone"), ["i", "Phone"]);
-        assert_eq!(parts_of("APIs"), ["APIs"]);
-        assert_eq!(parts_of("ÉcoleÉté"), ["École", "Été"]);
-        assert_eq!(runs_of("__report_2018_Q2"), ["report", "2018", "Q2"]);
-        assert_eq!(runs_of("l’eau"), ["l", "eau"]);
-        assert_eq!(ranges("東京tower 日本"), [0..6, 6..11, 12..18]);
+        assert_eq!(texts("FY2018"), ["FY2018", "FY", "2018"]);
+        assert_eq!(texts("parseHTTPHeader2"), ["parseHTTPHeader2", "parse", "HTTP", "Header", "2"]);
+        assert_eq!(texts("iPhone"), ["iPhone", "i", "Phone"]);
+        assert_eq!(texts("APIs"), ["APIs"]);
+        assert_eq!(texts("APIs_used"), ["APIs_used", "APIs", "used"]);
+        assert_eq!(texts("ÉcoleÉté"), ["ÉcoleÉté", "École", "Été"]);
+        assert_eq!(texts("__report_2018_Q2"), ["report_2018_Q2", "report", "2018", "Q2", "Q", "2"]);
+        assert_eq!(texts("__init__"), ["init"]);
+        assert_eq!(texts("l’eau"), ["l", "eau"]);
+    }
+
+    #[test]
+    fn pieces_count_the_positions_of_their_parts() {
+        // Catches a part that stands elsewhere than the same word written apart.
+        let of = |word| pieces(word).into_iter().map(|(_, position, width)| (position, width)).collect::<Vec<_>>();
+        assert_eq!(of("ERR_CONN_RESET"), [(0, 3), (0, 1), (1, 1), (2, 1)]);
+        assert_eq!(of("v1.2"), [(0, 3), (0, 2), (0, 1), (1, 1), (2, 1)]);
+        assert_eq!(of("nurse's"), [(0, 1), (0, 1)]);
+        assert_eq!(of("l'eau"), [(0, 1), (1, 1)]);
+        assert_eq!(of("a_"), [(0, 1)]);
     }
 }

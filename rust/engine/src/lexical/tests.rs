@@ -58,7 +58,7 @@ fn write(rows: &[Vec<(String, u32)>]) -> Memory {
         writer.add(row as u32, &RowTerms::of(terms)).unwrap();
     }
     let mut frame = FrameWriter::create(&memory, "seg", Kind::Segment).unwrap();
-    writer.finish(&mut frame).unwrap();
+    writer.finish(&mut frame, 1, &Never).unwrap();
     frame.finish().unwrap();
     memory
 }
@@ -219,7 +219,6 @@ proptest! {
                 gone.insert(row);
                 corrections.add_row(lexical, &RowTerms::of(&all[(*first + row) as usize])).unwrap();
             }
-            prop_assert_eq!(&Corrections::of_rows(lexical, &gone).unwrap(), &*corrections);
             live.subtract(&gone);
             let memory = Memory::default();
             let mut frame = FrameWriter::create(&memory, "del", Kind::Tombstones).unwrap();
@@ -242,7 +241,7 @@ proptest! {
         let inputs: Vec<&Lexical> = many.0.iter().map(|(lexical, ..)| lexical).collect();
         let memory = Memory::default();
         let mut frame = FrameWriter::create(&memory, "seg", Kind::Segment).unwrap();
-        merge(&inputs, &maps, next, &mut frame, &Never).unwrap();
+        merge(&inputs, &maps, next, &mut frame, 2, &Never).unwrap();
         frame.finish().unwrap();
         prop_assert_eq!(&*memory.read("seg").unwrap(), &*write(&rest).read("seg").unwrap());
     }
@@ -399,11 +398,10 @@ fn exercise(lexical: &Lexical) -> Result<()> {
     let filtered =
         lexical.search(&query, 5.0, Bm25::default(), Some(&Bitmap::full(lexical.rows())), 0, &mut top, &Never);
     let scored = lexical.scores(&query, 5.0, Bm25::default(), &[0]);
-    let corrected = Corrections::of_rows(lexical, &Bitmap::full(lexical.rows()));
     let mut postings = Vec::new();
     let listed = (0..lexical.term_count()).try_for_each(|term| lexical.postings(TermId(term), &mut postings));
     let named = lexical.terms().try_for_each(|term| term.map(drop));
-    found.and(filtered).and(scored.map(drop)).and(corrected.map(drop)).and(listed).and(named)
+    found.and(filtered).and(scored.map(drop)).and(listed).and(named)
 }
 
 proptest! {
@@ -470,12 +468,12 @@ proptest! {
             match step {
                 Step::Add(rows) => {
                     let (ids, added): (Vec<i64>, Vec<&str>) = rows.iter().rev().map(|(id, text)| (*id, text.as_str())).unzip();
-                    index.add(&added, Some(&ids)).unwrap();
+                    index.add(&added, Some(&ids), 2, &Never).unwrap();
                     texts.extend(rows);
                 }
                 Step::Remove(ids) => {
                     let known: BTreeSet<i64> = ids.iter().copied().filter(|id| texts.contains_key(id)).collect();
-                    prop_assert_eq!(index.remove(&ids).unwrap(), known.len());
+                    prop_assert_eq!(index.remove(&ids), known.len());
                     texts.retain(|id, _| !known.contains(id));
                 }
                 Step::SaveAndOpen => {
@@ -488,9 +486,9 @@ proptest! {
         prop_assert_eq!(index.len(), texts.len());
         let mut rebuilt = LexicalIndex::new("english", Bm25::default()).unwrap();
         let (ids, all): (Vec<i64>, Vec<&str>) = texts.iter().map(|(id, text)| (*id, text.as_str())).unzip();
-        rebuilt.add(&all, Some(&ids)).unwrap();
-        let (ids, scores) = index.search(&[&query, "ab"], 7, &Never).unwrap();
-        let (expected_ids, expected_scores) = rebuilt.search(&[&query, "ab"], 7, &Never).unwrap();
+        rebuilt.add(&all, Some(&ids), 1, &Never).unwrap();
+        let (ids, scores) = index.search(&[&query, "ab"], 7, 2, &Never).unwrap();
+        let (expected_ids, expected_scores) = rebuilt.search(&[&query, "ab"], 7, 1, &Never).unwrap();
         prop_assert_eq!(ids, expected_ids);
         prop_assert_eq!(scores.iter().map(|x| x.to_bits()).collect::<Vec<_>>(),
             expected_scores.iter().map(|x| x.to_bits()).collect::<Vec<_>>());
@@ -501,23 +499,23 @@ proptest! {
 fn an_index_gives_ids_and_pads() {
     // Catches ids given twice, missing padding, and refused input that changed the index.
     let mut index = LexicalIndex::new("english", Bm25::default()).unwrap();
-    assert_eq!(index.add(&["red apples", "green apples"], None).unwrap(), [0, 1]);
-    assert_eq!(index.add(&["blue sky"], Some(&[7])).unwrap(), [7]);
-    assert_eq!(index.add(&["grey sky"], None).unwrap(), [8]);
-    let (ids, scores) = index.search(&["apple", "zebra"], 3, &Never).unwrap();
+    assert_eq!(index.add(&["red apples", "green apples"], None, 1, &Never).unwrap(), [0, 1]);
+    assert_eq!(index.add(&["blue sky"], Some(&[7]), 1, &Never).unwrap(), [7]);
+    assert_eq!(index.add(&["grey sky"], None, 1, &Never).unwrap(), [8]);
+    let (ids, scores) = index.search(&["apple", "zebra"], 3, 1, &Never).unwrap();
     assert_eq!(ids, [0, 1, -1, -1, -1, -1]);
     assert_eq!(scores[0].to_bits(), scores[1].to_bits());
     assert!(scores[0] > 0.0 && scores[2..].iter().all(|&score| score == f32::NEG_INFINITY));
-    assert!(index.add(&["a"], Some(&[3, 4])).is_err());
-    assert!(index.add(&["a", "b"], Some(&[3, 3])).is_err());
-    assert!(index.add(&["a"], Some(&[-1])).is_err());
-    assert!(index.add(&["a"], Some(&[i64::MAX])).is_err());
-    assert!(index.search(&["a"], usize::MAX, &Never).is_err());
+    assert!(index.add(&["a"], Some(&[3, 4]), 1, &Never).is_err());
+    assert!(index.add(&["a", "b"], Some(&[3, 3]), 1, &Never).is_err());
+    assert!(index.add(&["a"], Some(&[-1]), 1, &Never).is_err());
+    assert!(index.add(&["a"], Some(&[i64::MAX]), 1, &Never).is_err());
+    assert!(index.search(&["a"], usize::MAX, 1, &Never).is_err());
     assert_eq!(index.len(), 4);
     let storage = Memory::default();
     index.save(&storage, "saved").unwrap();
     let mut opened = LexicalIndex::open(&storage, "saved").unwrap();
-    assert_eq!(opened.add(&["new"], None).unwrap(), [9]);
+    assert_eq!(opened.add(&["new"], None, 1, &Never).unwrap(), [9]);
     // The file that the index still reads is replaced by a better one.
     opened.save(&storage, "saved").unwrap();
     assert_eq!(opened.len(), 5);

@@ -1,35 +1,39 @@
-//! Rows in memory until they are written: postings are sorted and packed as soon as a window of rows is full.
+//! Rows in memory until they are written: each thread numbers the terms that it meets and grows their lists; at the end
+//! the dictionaries are sorted and joined.
 
-use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use super::analyzer::Analyzer;
-use super::encode::{Encoder, ROWS_MAX, WINDOW};
-use super::terms::{Interner, RowTerms, analyze_row};
+use super::encode::{Encoder, ROWS_MAX, prefix};
+use super::feed::{Batch, feed};
+use super::interner::{Interner, term_at};
+use super::lists::Lists;
+use super::terms::RowTerms;
 use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
+use crate::share::share;
 use crate::storage::frame::FrameWriter;
 
-/// Count in a byte that stands for one in `wide`.
-const WIDE: u8 = u8::MAX;
+/// Bytes of text that a thread takes at a time: some milliseconds of work between two looks at the interrupt.
+const BYTES_AT_A_TIME: usize = 1 << 18;
 
-/// Collects rows and writes their inverted index.
+/// Collects rows and writes their inverted index, which does not depend on threads.
 #[derive(Debug, Default)]
 pub struct LexicalWriter {
-    terms: Interner,
-    lengths: Vec<u32>,
-    /// Postings of the last window: term number, row in the window, count in a byte, from the highest bits down.
-    open: Vec<u64>,
-    full: Vec<PackedWindow>,
-    /// Counts that do not fit a byte, by term number and row.
-    wide: HashMap<(u32, u32), u32>,
+    /// Terms and postings of some of the rows each.
+    parts: Vec<Part>,
+    rows: u32,
 }
 
-/// Postings of one window by term number: terms[i] has rows and counts at starts[i]..starts[i + 1].
-#[derive(Debug)]
-struct PackedWindow {
-    terms: Vec<u32>,
-    starts: Vec<u32>,
-    rows: Vec<u16>,
-    counts: Vec<u8>,
+/// What one thread has indexed: ranges of rows, ascending.
+#[derive(Debug, Default)]
+struct Part {
+    terms: Interner,
+    lists: Lists,
+    ranges: Vec<Range<u32>>,
+    /// Lengths of the rows of all ranges.
+    lengths: Vec<u32>,
 }
 
 impl LexicalWriter {
@@ -38,28 +42,56 @@ impl LexicalWriter {
         Self::default()
     }
 
+    /// Analyses and adds `count` rows on several threads; `texts` gives a row's title or headings and its chunk.
+    pub fn of_texts<'a>(
+        analyzer: &Analyzer,
+        count: usize,
+        texts: impl Fn(usize) -> [&'a str; 2] + Sync,
+        threads: usize,
+        interrupt: &dyn Interrupt,
+    ) -> Result<Self> {
+        let rows = u32::try_from(count).ok().filter(|&rows| rows <= ROWS_MAX);
+        let rows = rows.ok_or_else(|| Error::invalid(format!("{count} rows, a segment holds at most {ROWS_MAX}")))?;
+        let size = |row: u32| texts(row as usize).iter().map(|text| text.len() + 1).sum::<usize>();
+        let parts = Mutex::new(Vec::new());
+        let held = || parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = 0;
+        // A part comes with its range, so that no part gets ranges out of order.
+        let work = std::iter::from_fn(|| {
+            let start = next;
+            let mut bytes = 0;
+            while next < rows && bytes < BYTES_AT_A_TIME {
+                bytes += size(next);
+                next += 1;
+            }
+            (start < next).then(|| (held().pop().unwrap_or_default(), start..next))
+        });
+        let few = (0..rows).scan(0, |bytes, row| {
+            *bytes += size(row);
+            Some(*bytes)
+        });
+        let threads = if few.into_iter().all(|bytes| bytes < BYTES_AT_A_TIME) { 1 } else { threads };
+        share(work, threads, |(mut part, range): (Part, _)| {
+            interrupt.check()?;
+            for row in range.clone() {
+                part.analyze(analyzer, row, &texts(row as usize));
+            }
+            part.ranges.push(range);
+            part.lists.check()?;
+            held().push(part);
+            Ok(())
+        })?;
+        Ok(Self { parts: parts.into_inner().unwrap_or_else(PoisonError::into_inner), rows })
+    }
+
     /// Number of rows so far.
     pub fn rows(&self) -> u32 {
-        self.lengths.len() as u32
+        self.rows
     }
 
     /// Memory held, in bytes.
     pub fn bytes_used(&self) -> usize {
-        let packed = |window: &PackedWindow| {
-            4 * (window.terms.capacity() + window.starts.capacity())
-                + 2 * window.rows.capacity()
-                + window.counts.capacity()
-        };
-        self.terms.bytes_used()
-            + 4 * self.lengths.capacity()
-            + 8 * self.open.capacity()
-            + 16 * self.wide.capacity()
-            + self.full.iter().map(packed).sum::<usize>()
-    }
-
-    /// Analyses and adds the next row: title or headings, then the chunk.
-    pub fn add_row(&mut self, analyzer: &Analyzer, row: u32, texts: &[&str]) -> Result<()> {
-        self.add(row, &analyze_row(analyzer, texts))
+        self.parts.iter().map(Part::bytes_used).sum()
     }
 
     /// Adds the next row; `row` must be [`Self::rows`], rows without terms are added too.
@@ -67,89 +99,114 @@ impl LexicalWriter {
         if row != self.rows() || row >= ROWS_MAX {
             return Err(Error::invalid(format!("row {row} was added where row {} is next", self.rows())));
         }
+        if self.parts.is_empty() {
+            self.parts.push(Part::default());
+        }
+        let part = &mut self.parts[0];
         for (term, count) in terms.iter() {
-            let number = self.terms.intern(term);
-            let narrow = count.min(u32::from(WIDE));
-            if narrow == u32::from(WIDE) {
-                self.wide.insert((number, row), count);
-            }
-            self.open.push(u64::from(number) << 32 | u64::from(row % WINDOW) << 8 | u64::from(narrow));
+            let number = part.terms.intern(term);
+            part.lists.add(number, row, count);
         }
-        self.lengths.push(terms.length());
-        if self.rows().is_multiple_of(WINDOW) {
-            self.pack();
-        }
+        part.lengths.push(terms.length());
+        part.ranges.push(row..row + 1);
+        part.lists.check()?;
+        self.rows += 1;
         Ok(())
     }
 
     /// Writes the sections `lex.*`.
-    pub fn finish(mut self, frame: &mut FrameWriter) -> Result<()> {
-        self.pack();
-        self.open = Vec::new();
-        let (starts, places) = self.places();
-        let mut order: Vec<u32> = (0..self.terms.len() as u32).collect();
-        order.sort_unstable_by_key(|&number| self.terms.term(number));
-        let mut encoder = Encoder::new(frame, &self.lengths)?;
-        let mut postings = Vec::new();
-        for number in order {
-            postings.clear();
-            for &(window, place) in &places[starts[number as usize]..starts[number as usize + 1]] {
-                self.unpack(number, window, place as usize, &mut postings);
+    pub fn finish(self, frame: &mut FrameWriter, threads: usize, interrupt: &dyn Interrupt) -> Result<()> {
+        let mut lengths = vec![0; self.rows as usize];
+        for part in &self.parts {
+            let mut rest = part.lengths.as_slice();
+            for range in &part.ranges {
+                let (these, others) = rest.split_at(range.len());
+                lengths[range.start as usize..range.end as usize].copy_from_slice(these);
+                rest = others;
             }
-            encoder.push(self.terms.term(number), &postings)?;
         }
+        let sorted = Mutex::new(Vec::new());
+        let threads_needed = threads.min(self.parts.len());
+        share(self.parts.into_iter(), threads_needed, |part| {
+            interrupt.check()?;
+            let part = Sorted::of(part);
+            sorted.lock().unwrap_or_else(PoisonError::into_inner).push(part);
+            Ok(())
+        })?;
+        let mut parts = sorted.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut encoder = Encoder::new(frame, &lengths)?;
+        let threads = if parts.len() < 2 && lengths.len() < 1 << 10 { 1 } else { threads };
+        feed(&mut encoder, threads, interrupt, |batch| join(&mut parts, batch))?;
+        drop(parts);
         encoder.finish()
     }
+}
 
-    fn pack(&mut self) {
-        if self.open.is_empty() && !self.rows().is_multiple_of(WINDOW) {
-            return;
+impl Part {
+    fn bytes_used(&self) -> usize {
+        self.terms.bytes_used()
+            + self.lists.bytes_used()
+            + self.ranges.capacity() * size_of::<Range<u32>>()
+            + self.lengths.capacity() * size_of::<u32>()
+    }
+
+    /// Adds a row above all before. All that is known of a row's terms passes here: what else is to be indexed of a
+    /// token, such as its position, belongs beside its count.
+    fn analyze(&mut self, analyzer: &Analyzer, row: u32, texts: &[&str]) {
+        let mut length = 0u32;
+        for text in texts {
+            analyzer.analyze(text, &mut |token| {
+                let number = self.terms.intern(token.term);
+                self.lists.add(number, row, 1);
+                length = length.saturating_add(1);
+            });
         }
-        self.open.sort_unstable();
-        let (mut terms, mut starts) = (Vec::new(), Vec::new());
-        for (at, posting) in self.open.iter().enumerate() {
-            let number = (posting >> 32) as u32;
-            if terms.last() != Some(&number) {
-                terms.push(number);
-                starts.push(at as u32);
+        self.lengths.push(length);
+    }
+}
+
+/// A part whose terms are visited in order.
+struct Sorted {
+    bytes: String,
+    ends: Vec<usize>,
+    lists: Lists,
+    /// First bytes and number of each term, the last in order first.
+    order: Vec<(u64, u32)>,
+}
+
+impl Sorted {
+    fn of(part: Part) -> Self {
+        let (bytes, ends) = part.terms.into_terms();
+        let term = |number: u32| term_at(&bytes, &ends, number as usize);
+        let mut order: Vec<(u64, u32)> =
+            (0..ends.len() as u32).map(|number| (prefix(term(number).as_bytes()), number)).collect();
+        order.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| term(b.1).cmp(term(a.1))));
+        Self { order, lists: part.lists, bytes, ends }
+    }
+
+    /// The next term with its first bytes.
+    fn head(&self) -> Option<(u64, &str)> {
+        self.order.last().map(|&(prefix, number)| (prefix, term_at(&self.bytes, &self.ends, number as usize)))
+    }
+}
+
+/// Fills a batch with the least terms of all parts.
+fn join(parts: &mut [Sorted], batch: &mut Batch) -> Result<()> {
+    let mut here = Vec::with_capacity(parts.len());
+    while !batch.is_full() {
+        let Some(least) = parts.iter().filter_map(Sorted::head).min() else { return Ok(()) };
+        here.clear();
+        here.extend((0..parts.len()).filter(|&part| parts[part].head() == Some(least)));
+        batch.push(least.1, |postings| {
+            for &part in &here {
+                let number = parts[part].order.last().expect("it has a head").1;
+                parts[part].lists.read(number, postings);
             }
+            Ok(())
+        })?;
+        for &part in &here {
+            parts[part].order.pop();
         }
-        starts.push(self.open.len() as u32);
-        terms.shrink_to_fit();
-        starts.shrink_to_fit();
-        let rows = self.open.iter().map(|posting| (posting >> 8) as u16).collect();
-        let counts = self.open.iter().map(|&posting| posting as u8).collect();
-        self.full.push(PackedWindow { terms, starts, rows, counts });
-        self.open.clear();
     }
-
-    /// For each term number where its places begin, and the places: (window, index in its terms), by window.
-    fn places(&self) -> (Vec<usize>, Vec<(u32, u32)>) {
-        let mut starts = vec![0; self.terms.len() + 1];
-        for &number in self.full.iter().flat_map(|window| &window.terms) {
-            starts[number as usize + 1] += 1;
-        }
-        for number in 0..self.terms.len() {
-            starts[number + 1] += starts[number];
-        }
-        let mut next = starts.clone();
-        let mut places = vec![(0, 0); starts[self.terms.len()]];
-        for (window, packed) in self.full.iter().enumerate() {
-            for (place, &number) in packed.terms.iter().enumerate() {
-                places[next[number as usize]] = (window as u32, place as u32);
-                next[number as usize] += 1;
-            }
-        }
-        (starts, places)
-    }
-
-    fn unpack(&self, number: u32, window: u32, place: usize, postings: &mut Vec<(u32, u32)>) {
-        let packed = &self.full[window as usize];
-        let range = packed.starts[place] as usize..packed.starts[place + 1] as usize;
-        postings.extend(packed.rows[range.clone()].iter().zip(&packed.counts[range]).map(|(&local, &narrow)| {
-            let row = window * WINDOW + u32::from(local);
-            let count = if narrow == WIDE { self.wide[&(number, row)] } else { u32::from(narrow) };
-            (row, count)
-        }));
-    }
+    Ok(())
 }

@@ -17,12 +17,13 @@ pub struct Bytes(Arc<Source>);
 
 enum Source {
     Mapped(memmap2::Mmap),
-    Heap { lines: Vec<Line>, len: usize },
+    /// From `start` on, where memory happens to be aligned.
+    Heap {
+        bytes: Vec<u8>,
+        start: usize,
+        len: usize,
+    },
 }
-
-#[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
-#[repr(C, align(64))]
-struct Line([u8; ALIGNMENT]);
 
 impl Bytes {
     /// Maps a whole file.
@@ -41,18 +42,30 @@ impl Bytes {
     /// Reads a whole file of `len` bytes to the heap.
     pub fn read(file: &mut File, len: u64) -> io::Result<Self> {
         let len = usize::try_from(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        let mut lines = Vec::new();
-        lines.try_reserve_exact(len.div_ceil(ALIGNMENT)).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        lines.resize(len.div_ceil(ALIGNMENT), Line([0; ALIGNMENT]));
-        file.read_exact(&mut bytemuck::cast_slice_mut(&mut lines)[..len])?;
-        Ok(Self(Arc::new(Source::Heap { lines, len })))
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(len.saturating_add(ALIGNMENT)).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        bytes.resize(len, 0);
+        file.read_exact(&mut bytes)?;
+        Ok(Self::own(bytes))
     }
 
     /// Copies bytes to the heap.
     pub fn copy(bytes: &[u8]) -> Self {
-        let mut lines = vec![Line([0; ALIGNMENT]); bytes.len().div_ceil(ALIGNMENT)];
-        bytemuck::cast_slice_mut(&mut lines)[..bytes.len()].copy_from_slice(bytes);
-        Self(Arc::new(Source::Heap { lines, len: bytes.len() }))
+        let mut copy = Vec::with_capacity(bytes.len() + ALIGNMENT);
+        copy.extend_from_slice(bytes);
+        Self::own(copy)
+    }
+
+    /// Takes bytes over: they are moved a little where they are, not copied.
+    pub fn own(mut bytes: Vec<u8>) -> Self {
+        let len = bytes.len();
+        bytes.shrink_to(len + ALIGNMENT);
+        bytes.reserve_exact(ALIGNMENT);
+        // Nothing moves from here on: there is room for the gap.
+        let start = (bytes.as_ptr() as usize).wrapping_neg() % ALIGNMENT;
+        bytes.resize(len + start, 0);
+        bytes.copy_within(..len, start);
+        Self(Arc::new(Source::Heap { bytes, start, len }))
     }
 
     /// Says that a range will be read soon, so that the system fetches all of it at once and not page by page.
@@ -111,7 +124,7 @@ impl Deref for Bytes {
     fn deref(&self) -> &[u8] {
         match &*self.0 {
             Source::Mapped(map) => map,
-            Source::Heap { lines, len } => &bytemuck::cast_slice(lines)[..*len],
+            Source::Heap { bytes, start, len } => &bytes[*start..*start + *len],
         }
     }
 }

@@ -6,7 +6,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Bytes, Lock, LockGuard, Storage, StorageFile};
 
-type Content = Arc<Mutex<Vec<u8>>>;
+type Content = Arc<Mutex<State>>;
+
+/// Bytes of a file; reading freezes them without a copy, so that only appending to a file that was read copies.
+#[derive(Debug)]
+enum State {
+    Growing(Vec<u8>),
+    Whole(Bytes),
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::Growing(Vec::new())
+    }
+}
 
 /// A directory that lives as long as its clones.
 #[derive(Clone, Debug, Default)]
@@ -32,7 +45,13 @@ impl Storage for Memory {
 
     fn read(&self, name: &str) -> io::Result<Bytes> {
         let content = held(&self.files).get(name).cloned().ok_or(io::ErrorKind::NotFound)?;
-        Ok(Bytes::copy(&held(&content)))
+        let state = &mut *held(&content);
+        let bytes = match state {
+            State::Growing(bytes) => Bytes::own(std::mem::take(bytes)),
+            State::Whole(bytes) => return Ok(bytes.clone()),
+        };
+        *state = State::Whole(bytes.clone());
+        Ok(bytes)
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
@@ -85,7 +104,13 @@ struct MemoryFile {
 
 impl StorageFile for MemoryFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        held(&self.content).extend_from_slice(bytes);
+        let state = &mut *held(&self.content);
+        if let State::Whole(frozen) = state {
+            *state = State::Growing(frozen.to_vec());
+        }
+        if let State::Growing(content) = state {
+            content.extend_from_slice(bytes);
+        }
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ragstone_engine::dense::{DenseIndex, Matrix};
 use ragstone_engine::error::{Error, Result};
 use ragstone_engine::index::Index;
+use ragstone_engine::interrupt::Never;
 use ragstone_engine::lexical::{Bm25, LexicalIndex};
 use ragstone_engine::storage::faulty::{Faulty, Moment};
 use ragstone_engine::storage::frame::Verify;
@@ -126,7 +127,7 @@ fn a_saved_index_is_the_old_one_or_the_new_one() {
     let rows = |count: usize| (0..count).map(|row| if row % 2 == 0 { "kelp" } else { "iris kelp" }).collect::<Vec<_>>();
     let saved = |count: usize, storage: &dyn Storage| {
         let mut lexical = LexicalIndex::new("english", Bm25::default()).unwrap();
-        lexical.add(&rows(count), None).unwrap();
+        lexical.add(&rows(count), None, 1, &Never).unwrap();
         lexical.save(storage, "lexical").unwrap();
         let mut dense = DenseIndex::new(1).unwrap();
         dense.add(Matrix { values: &vec![1.0; count], dimension: 1 }, None).unwrap();

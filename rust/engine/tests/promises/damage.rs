@@ -376,8 +376,8 @@ fn saved_indexes_survive_damage() {
     dense.save(&base, "dense").unwrap();
     let mut lexical = LexicalIndex::new("english", Bm25::default()).unwrap();
     let many: Vec<&str> = std::iter::repeat_n("kelp and iris", 70).collect();
-    lexical.add(&many, None).unwrap();
-    lexical.add(&["copper granite copper", "lagoon", &"harbour ".repeat(300)], None).unwrap();
+    lexical.add(&many, None, 1, &Never).unwrap();
+    lexical.add(&["copper granite copper", "lagoon", &"harbour ".repeat(300)], None, 1, &Never).unwrap();
     lexical.save(&base, "lexical").unwrap();
     let dense_answer = |storage: &dyn Storage, verify| {
         let index = DenseIndex::open(storage, "dense", verify)?;
@@ -391,7 +391,7 @@ fn saved_indexes_survive_damage() {
     };
     let lexical_answer = |storage: &dyn Storage, _| {
         let index = LexicalIndex::open(storage, "lexical")?;
-        index.search(&["kelp copper", "lagoon harbour"], 80, &Never)
+        index.search(&["kelp copper", "lagoon harbour"], 80, 1, &Never)
     };
     let cases: [(&str, Answer<'_>); 2] = [("dense", &dense_answer), ("lexical", &lexical_answer)];
     let codes = Frame::open(&base, "dense", Kind::DenseIndex, Verify::Full).unwrap();
