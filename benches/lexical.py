@@ -193,6 +193,9 @@ def judged(runners: list[Contestant], size: str) -> list[dict[str, Any]]:
             lines.append(
                 {"what": f"overlap@{depth}, ties counted", "wanted": 1.0, "reached": reached, "met": reached >= 1}
             )
+    ours = next((runner for runner in runners if runner.system.name == "ragstone"), None)
+    if ours is not None and size != "10k":
+        lines.append(lexical_cases.most("bytes a posting on disk, all in", 4, ours.built["bytes_per_posting"]))
     return lines
 
 
