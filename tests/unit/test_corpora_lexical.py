@@ -13,7 +13,7 @@ import lexical  # type: ignore[import-not-found]  # noqa: E402
 import lexical_queries  # type: ignore[import-not-found]  # noqa: E402
 
 CHANCE = random.Random(5)
-WORDS = ["".join(CHANCE.choices("abcdefghijklmnopqrstuvwxyz", k=CHANCE.randint(3, 9))) for _ in range(3000)]
+WORDS = ["".join(CHANCE.choices("abcdefghijklmnopqrstuvwxyz", k=CHANCE.randint(3, 9))) for _ in range(30_000)]
 
 
 def prose(words: int) -> str:
@@ -51,7 +51,7 @@ def test_html_becomes_lines_of_its_blocks() -> None:
 def test_the_two_sets_of_queries_share_nothing() -> None:
     """Catches a query to tune on among those that are quoted, a class that is missing, and another draw each time."""
     lists = "What is the meaning of {0} and {1}? It is {2}_{3} or, rarely, error {4}{5}."
-    texts = [f"{lists.format(*CHANCE.sample(WORDS, 6)).capitalize()} {prose(110)}" for _ in range(3000)]
+    texts = [f"{lists.format(*CHANCE.sample(WORDS, 6)).capitalize()} {prose(110)}" for _ in range(30_000)]
     made = lexical_queries.make(texts, texts[::2])
     assert made == lexical_queries.make(texts, texts[::2])
     for name in lexical_queries.CLASSES:
