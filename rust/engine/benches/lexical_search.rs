@@ -15,6 +15,8 @@ use ragstone_engine::interrupt::Never;
 use ragstone_engine::lexical::{Bm25, LexicalIndex};
 use ragstone_engine::storage::disk::Disk;
 
+/// Threads that build.
+const THREADS: usize = 2;
 /// Texts added at a time.
 const BATCH: usize = 50_000;
 
@@ -30,7 +32,7 @@ fn build(texts: &Path, index: &Path) {
     let start = Instant::now();
     let mut built = LexicalIndex::new("english", Bm25::default()).expect("a known language");
     for part in lines.chunks(BATCH) {
-        built.add(part, None).expect("texts can be added");
+        built.add(part, None, THREADS, &Never).expect("texts can be added");
     }
     let (disk, name) = place(index);
     let entry = built.save(&disk, &name).expect("the index can be saved");
@@ -60,7 +62,7 @@ fn main() {
         for _ in 0..rounds {
             for (text, times) in texts.iter().zip(&mut times) {
                 let start = Instant::now();
-                black_box(opened.search(&[text], top_k, &Never).expect("a search"));
+                black_box(opened.search(&[text], top_k, 1, &Never).expect("a search"));
                 times.push(start.elapsed().as_secs_f64() * 1e6);
             }
         }
