@@ -257,10 +257,12 @@ def test_indexes_saved_on_their_own(tmp_path: Path) -> None:
 def test_lists_of_postings_of_every_form(tmp_path: Path) -> None:
     # Catches a form of postings that is described wrongly: one, a flat list, rows, blocks, bits, counts of their own.
     steps = {"one": 19_000, "flat": 5000, "rows": 100, "blocks": 40, "bits": 3, "all": 1}
+
+    def count(row: int, step: int) -> int:
+        return 1 + (row // step) % 3 + 60 * (row == 4200)
+
     texts = [
-        " ".join(
-            f"{word} " * (1 + (row // step) % 3 + 60 * (row == 4200)) for word, step in steps.items() if row % step == 0
-        )
+        " ".join(f"{word} " * count(row, step) for word, step in steps.items() if row % step == 0)
         for row in range(18_000)
     ]
     lexical = _core.LexicalIndex("none", 1.2, 0.75)
