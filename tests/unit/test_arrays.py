@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from ragstone import BM25Index, DenseIndex
+from ragstone.errors import InvalidInput
 
 AXES = np.eye(4, dtype=np.float32)
 
@@ -163,3 +165,64 @@ def test_threads_may_share_an_index(kind: str) -> None:
         reader.join()
     assert failures == []
     assert len(dense) == len(lexical) == 60
+
+
+def test_texts_are_indexed_and_found_the_same_on_any_number_of_threads(tmp_path: Path) -> None:
+    """Catches a file or a result that depends on how texts or queries are shared out."""
+    program = (
+        "import hashlib, pathlib, ragstone, sys\n"
+        "texts = [' '.join(f'w{i * i % (7 + j)} é{j % (i + 1)}' for j in range(i % 40)) for i in range(20_000)]\n"
+        "index = ragstone.BM25Index()\n"
+        "index.add(texts)\n"
+        "ids, scores = index.search([f'w{i} é{i % 5}' for i in range(40)], top_k=50)\n"
+        "index.save(sys.argv[1])\n"
+        "told = ids.tobytes() + scores.tobytes() + pathlib.Path(sys.argv[1]).read_bytes()\n"
+        "print(hashlib.sha256(told).hexdigest())"
+    )
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", program, str(tmp_path / threads)],
+            env={"RAGSTONE_THREADS": threads},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for threads in ("1", "2", "5")
+    }
+    assert len(told) == 1
+
+
+def test_a_long_add_can_be_stopped() -> None:
+    """Catches an addition that ignores Ctrl-C, or leaves a part of its texts behind."""
+    index = BM25Index()
+    index.add(["kept"])
+    texts = [" ".join(f"word{number}" for number in range(20_000))] * 1000
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with pytest.raises(KeyboardInterrupt):
+            index.add(texts)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert len(index) == 1
+    assert index.add(["word5"]).tolist() == [1]
+    assert index.search("word5 kept", top_k=3)[0].tolist() in ([[0, 1, -1]], [[1, 0, -1]])
+
+
+def test_a_text_that_cannot_be_stored_is_named() -> None:
+    """Catches an error that does not say which text it is about, and texts added beside it."""
+    index = BM25Index()
+    for texts in (["fine", "lone \ud800"], ["fine", 5], "one string", 7):
+        with pytest.raises(InvalidInput, match="text 1|texts is"):
+            index.add(texts)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match="query 0"):
+        index.search("lone \ud800")
+    with pytest.raises(InvalidInput, match="query 1"):
+        index.search(["a", None])  # type: ignore[list-item]
+    assert len(index) == 0
+    assert index.add(text for text in ("a generator", "of texts")).tolist() == [0, 1]  # type: ignore[arg-type]

@@ -103,12 +103,13 @@ impl DenseIndex {
     }
 
     #[getter]
-    fn dimension(&self) -> usize {
-        reading(&self.engine).dimension()
+    fn dimension(&self, py: Python<'_>) -> usize {
+        py.detach(|| reading(&self.engine).dimension())
     }
 
-    fn __len__(&self) -> usize {
-        reading(&self.engine).len()
+    // Whoever holds the lock may wait for the interpreter, to look at signals: waiting for the lock lets go of it.
+    fn __len__(&self, py: Python<'_>) -> usize {
+        py.detach(|| reading(&self.engine).len())
     }
 
     #[pyo3(signature = (vectors, ids=None))]
@@ -182,8 +183,9 @@ impl LexicalIndex {
         Ok(Self { engine: RwLock::new(engine) })
     }
 
-    fn __len__(&self) -> usize {
-        reading(&self.engine).len()
+    // Whoever holds the lock may wait for the interpreter, to look at signals: waiting for the lock lets go of it.
+    fn __len__(&self, py: Python<'_>) -> usize {
+        py.detach(|| reading(&self.engine).len())
     }
 
     #[pyo3(signature = (texts, ids=None, *, threads))]

@@ -46,32 +46,50 @@ impl Interner {
 
     /// Number of `term`, which is not empty: a new one if it was not seen before.
     pub(super) fn intern(&mut self, term: &str) -> u32 {
+        let key = self.key(term.as_bytes());
+        self.number(self.hash(key), key, term)
+    }
+
+    /// Reads the slot where a key's search begins, so that it is at hand when [`Self::number`] asks: the processor waits
+    /// for several of such reads at once.
+    #[inline]
+    pub(super) fn touch(&self, hash: u64) -> u64 {
+        self.table.get(hash as usize & self.table.len().wrapping_sub(1)).map_or(0, |&slot| slot as u64)
+    }
+
+    /// Number of the term with this hash and key; of the term itself only more than a key's bytes are looked at.
+    #[inline]
+    pub(super) fn number(&mut self, hash: u64, key: u128, term: &str) -> u32 {
         if self.ends.len() * 4 >= self.table.len() * 3 {
             self.grow();
         }
-        let key = self.key(term.as_bytes());
         let mask = self.table.len() - 1;
-        let mut slot = self.hash(key) as usize & mask;
+        let mut slot = hash as usize & mask;
         loop {
             let entry = self.table[slot];
             if entry & KEY == key {
                 let number = (entry >> 96) as u32;
-                if term.len() <= SHORT || self.term(number) == term {
+                if key < LONG || self.term(number) == term {
                     return number;
                 }
             } else if entry == 0 {
-                let number = u32::try_from(self.ends.len()).expect("fewer than 2^32 distinct terms fit in memory");
-                self.bytes.push_str(term);
-                self.ends.push(self.bytes.len());
-                self.table[slot] = u128::from(number) << 96 | key;
-                return number;
+                return self.insert(slot, key, term);
             }
             slot = (slot + 1) & mask;
         }
     }
 
+    fn insert(&mut self, slot: usize, key: u128, term: &str) -> u32 {
+        let number = u32::try_from(self.ends.len()).expect("fewer than 2^32 distinct terms fit in memory");
+        self.bytes.push_str(term);
+        self.ends.push(self.bytes.len());
+        self.table[slot] = u128::from(number) << 96 | key;
+        number
+    }
+
     /// 96 bits, never 0: a short term's bytes and length, which are the term, or a long one's hash.
-    fn key(&self, term: &[u8]) -> u128 {
+    #[inline]
+    pub(super) fn key(&self, term: &[u8]) -> u128 {
         let first = |at: usize| u64::from(u32::from_le_bytes(term[at..at + 4].try_into().expect("4 bytes")));
         let length = term.len();
         let bytes = match length {
@@ -89,7 +107,8 @@ impl Interner {
     }
 
     /// Where a key's search begins.
-    fn hash(&self, key: u128) -> u64 {
+    #[inline]
+    pub(super) fn hash(&self, key: u128) -> u64 {
         mix(key as u64 ^ self.seeds[0], (key >> 64) as u64 ^ self.seeds[1])
     }
 

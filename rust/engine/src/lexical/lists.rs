@@ -44,7 +44,13 @@ impl Lists {
         Err(Error::invalid("the postings of one call exceed 4 GiB a thread: add fewer texts at a time"))
     }
 
-    /// Counts term `number` once more in `row`; a new term has the next free number, rows never go back.
+    /// Reads where a term's next posting goes, as [`super::interner::Interner::touch`] does.
+    #[inline]
+    pub(super) fn touch(&self, number: u32) -> u8 {
+        self.lists.get(number as usize).and_then(|list| self.pool.get(list.at as usize)).copied().unwrap_or(0)
+    }
+
+    /// Counts term `number` `count` times more in `row`; a new term has the next free number, rows never go back.
     #[inline]
     pub(super) fn add(&mut self, number: u32, row: u32, count: u32) {
         match self.lists.get_mut(number as usize) {
@@ -177,5 +183,51 @@ impl<'a> Reader<'a> {
             shift += 7;
         }
         value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        // Catches bytes lost where a slice ends, lists that run into each other, and numbers of every width.
+        #[test]
+        fn lists_give_back_what_was_added(
+            steps in prop::collection::vec((0u32..12, prop_oneof![9 => 0u32..3, 1 => 0u32..3_000_000], prop_oneof![9 => 1u32..3, 1 => any::<u32>()]), 0..3000),
+        ) {
+            let (mut lists, mut oracle) = (Lists::default(), BTreeMap::<u32, BTreeMap<u32, u32>>::new());
+            let mut numbers = BTreeMap::new();
+            let mut row = 0u32;
+            for (term, step, count) in steps {
+                row = row.saturating_add(step).min((1 << 30) - 1);
+                let next = numbers.len() as u32;
+                let number = *numbers.entry(term).or_insert(next);
+                lists.add(number, row, count);
+                let counts = oracle.entry(number).or_default();
+                counts.insert(row, counts.get(&row).map_or(count, |before| before.saturating_add(count)));
+            }
+            lists.check().unwrap();
+            for (number, rows) in oracle {
+                let mut read = Vec::new();
+                lists.read(number, &mut read);
+                prop_assert_eq!(read, rows.into_iter().collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[test]
+    fn a_list_of_all_rows_wastes_little() {
+        // Catches slices that do not grow, or grow too fast.
+        let mut lists = Lists::default();
+        (0..100_000).for_each(|row| lists.add(0, row, 1));
+        let mut read = Vec::new();
+        lists.read(0, &mut read);
+        assert!(read.into_iter().eq((0..100_000).map(|row| (row, 1))));
+        assert!(lists.pool.len() < 102_000, "{} bytes", lists.pool.len());
     }
 }

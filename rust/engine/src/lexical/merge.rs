@@ -3,6 +3,8 @@
 use super::dictionary::{TermId, Terms};
 use super::encode::{Encoder, ROWS_MAX};
 use super::feed::{Batch, feed};
+use super::impact;
+use super::postings::Stored;
 use super::reader::Lexical;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
@@ -31,14 +33,13 @@ pub fn merge(
     let mut encoder = Encoder::new(frame, &lengths)?;
     let mut sources: Vec<Source<'_>> =
         inputs.iter().zip(maps).map(|(input, map)| Source::new(input, map)).collect::<Result<_>>()?;
-    let mut some = Vec::new();
     let threads = if rows < FEW { 1 } else { threads };
-    feed(&mut encoder, threads, interrupt, |batch| join(&mut sources, &mut some, batch))?;
+    feed(&mut encoder, threads, interrupt, |batch| join(&mut sources, batch))?;
     encoder.finish()
 }
 
 /// Fills a batch with the least terms of all sources.
-fn join(sources: &mut [Source<'_>], some: &mut Vec<(u32, u32)>, batch: &mut Batch) -> Result<()> {
+fn join(sources: &mut [Source<'_>], batch: &mut Batch) -> Result<()> {
     let mut here = Vec::with_capacity(sources.len());
     while !batch.is_full() {
         let Some(least) = sources.iter().filter(|source| source.id.is_some()).map(|source| &source.name).min() else {
@@ -46,14 +47,7 @@ fn join(sources: &mut [Source<'_>], some: &mut Vec<(u32, u32)>, batch: &mut Batc
         };
         here.clear();
         here.extend((0..sources.len()).filter(|&at| sources[at].id.is_some() && sources[at].name == *least));
-        batch.push(least, |postings| {
-            for source in here.iter().map(|&at| &sources[at]) {
-                source.input.postings(source.id.expect("it is here"), some)?;
-                let moved = some.iter().map(|&(row, count)| (source.map[row as usize], count));
-                postings.extend(moved.filter(|&(row, _)| row != DROPPED));
-            }
-            Ok(())
-        })?;
+        batch.push(least, |postings| here.iter().try_for_each(|&at| sources[at].read(postings)))?;
         for &at in &here {
             sources[at].step()?;
         }
@@ -64,6 +58,9 @@ fn join(sources: &mut [Source<'_>], some: &mut Vec<(u32, u32)>, batch: &mut Batc
 struct Source<'a> {
     input: &'a Lexical,
     map: &'a [u32],
+    /// Of each row the impacts that stand for counts 1 and 2, 0 where one does not: most postings have these counts,
+    /// and to find out which count an impact stands for takes divisions.
+    common: Vec<[u8; 2]>,
     terms: Terms<'a>,
     /// The term that is next; `None` after the last.
     id: Option<TermId>,
@@ -72,9 +69,41 @@ struct Source<'a> {
 
 impl<'a> Source<'a> {
     fn new(input: &'a Lexical, map: &'a [u32]) -> Result<Self> {
-        let mut source = Self { input, map, terms: input.terms(), id: None, name: String::new() };
+        let (norm, _) = input.reference();
+        let common = |row: u32| {
+            let norm = norm.at(input.length(row));
+            [1, 2].map(|count| {
+                let stored = impact::impact(count, norm);
+                if impact::count(stored, norm) == Some(count) { stored } else { 0 }
+            })
+        };
+        let common = (0..input.rows()).map(common).collect();
+        let mut source = Self { input, map, common, terms: input.terms(), id: None, name: String::new() };
         source.step()?;
         Ok(source)
+    }
+
+    /// Appends the postings of the term that is next, with their new rows.
+    fn read(&self, postings: &mut Vec<(u32, u32)>) -> Result<()> {
+        let Some(id) = self.id else { return Ok(()) };
+        let mut previous = None;
+        self.input.each(id, |row, stored| {
+            let [once, twice] = self.common[row as usize];
+            let count = match stored {
+                Stored::Impact(stored) if stored == once && stored > 0 => 1,
+                Stored::Impact(stored) if stored == twice && stored > 0 => 2,
+                _ => self.input.count(id, row, stored)?,
+            };
+            if previous >= Some(row) || count == 0 {
+                return Err(self.input.corrupt_postings("the rows of a term are out of order"));
+            }
+            previous = Some(row);
+            let moved = self.map[row as usize];
+            if moved != DROPPED {
+                postings.push((moved, count));
+            }
+            Ok(())
+        })
     }
 
     fn step(&mut self) -> Result<()> {

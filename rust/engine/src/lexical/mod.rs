@@ -30,6 +30,8 @@ mod terms;
 mod writer;
 
 #[cfg(test)]
+mod building_tests;
+#[cfg(test)]
 mod tests;
 
 pub use analyzer::{Analyzer, QueryTerm, Token};

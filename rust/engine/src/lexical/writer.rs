@@ -1,6 +1,7 @@
 //! Rows in memory until they are written: each thread numbers the terms that it meets and grows their lists; at the end
 //! the dictionaries are sorted and joined.
 
+use std::hint::black_box;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
@@ -18,6 +19,9 @@ use crate::storage::frame::FrameWriter;
 /// Bytes of text that a thread takes at a time: some milliseconds of work between two looks at the interrupt.
 const BYTES_AT_A_TIME: usize = 1 << 18;
 
+/// Tokens that are numbered together.
+const TOKENS_AT_A_TIME: usize = 512;
+
 /// Collects rows and writes their inverted index, which does not depend on threads.
 #[derive(Debug, Default)]
 pub struct LexicalWriter {
@@ -34,6 +38,19 @@ struct Part {
     ranges: Vec<Range<u32>>,
     /// Lengths of the rows of all ranges.
     lengths: Vec<u32>,
+    /// Tokens of the row at hand that have no number yet, and their terms.
+    tokens: Vec<Unnumbered>,
+    text: String,
+    numbers: Vec<u32>,
+}
+
+/// A token on its way to its list.
+#[derive(Clone, Copy, Debug)]
+struct Unnumbered {
+    key: u128,
+    hash: u64,
+    /// Where its term ends in the part's text.
+    end: usize,
 }
 
 impl LexicalWriter {
@@ -150,18 +167,43 @@ impl Part {
             + self.lengths.capacity() * size_of::<u32>()
     }
 
-    /// Adds a row above all before. All that is known of a row's terms passes here: what else is to be indexed of a
-    /// token, such as its position, belongs beside its count.
+    /// Adds a row above all before.
     fn analyze(&mut self, analyzer: &Analyzer, row: u32, texts: &[&str]) {
         let mut length = 0u32;
         for text in texts {
             analyzer.analyze(text, &mut |token| {
-                let number = self.terms.intern(token.term);
-                self.lists.add(number, row, 1);
                 length = length.saturating_add(1);
+                self.text.push_str(token.term);
+                let key = self.terms.key(token.term.as_bytes());
+                self.tokens.push(Unnumbered { key, hash: self.terms.hash(key), end: self.text.len() });
+                if self.tokens.len() == TOKENS_AT_A_TIME {
+                    self.number(row);
+                }
             });
         }
+        self.number(row);
         self.lengths.push(length);
+    }
+
+    /// Numbers the tokens at hand and counts them. All that is known of a row's terms passes here: what else is to be
+    /// indexed of a token, such as its position, belongs beside its key.
+    ///
+    /// Most of the time would go into waiting for memory, a token at a time. So each step is done for all tokens before
+    /// the next one, and places are read before they are needed: then one wait does for many.
+    fn number(&mut self, row: u32) {
+        black_box(self.tokens.iter().fold(0, |sum, token| sum ^ self.terms.touch(token.hash)));
+        let mut start = 0;
+        for token in &self.tokens {
+            self.numbers.push(self.terms.number(token.hash, token.key, &self.text[start..token.end]));
+            start = token.end;
+        }
+        black_box(self.numbers.iter().fold(0, |sum, &number| sum ^ self.lists.touch(number)));
+        for &number in &self.numbers {
+            self.lists.add(number, row, 1);
+        }
+        self.tokens.clear();
+        self.text.clear();
+        self.numbers.clear();
     }
 }
 
