@@ -48,8 +48,9 @@ class MaxScore(LexicalSystem):
             for row, text in enumerate(texts):
                 stream.write(f"{row} {text}\n")
         _pisa.index(str(source), str(folder), "", _BATCH, threads)
-        source.unlink()
         self.open(folder)
+        for path in [source, folder / "fwd", *folder.glob("inv*"), *folder.glob("fwd.[dt]*s")]:
+            path.unlink(missing_ok=True)  # of the way there; searching reads none of them
 
     def open(self, folder: Path) -> None:
         self.context = _pisa.RetrievalContext()
