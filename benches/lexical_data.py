@@ -238,7 +238,9 @@ class Reference:
             found.append(rows)
         if not found:
             return np.empty(0, dtype=np.int64), np.empty(0)
-        rows = np.unique(np.concatenate(found)).astype(np.int64)
+        # Scores are above zero, so that looking through all of them finds the rows; few are quicker to sort.
+        few = sum(map(len, found)) < len(self.sums) // 100
+        rows = np.unique(np.concatenate(found)).astype(np.int64) if few else np.flatnonzero(self.sums > 0)
         scores = self.sums[rows]
         self.sums[rows] = 0
         return rows, scores

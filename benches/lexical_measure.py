@@ -42,7 +42,7 @@ class Contestant:
 
 def source(terms: Terms, name: str, analysis: str) -> tuple[Path, str]:
     """The file of texts that a system indexes, and who analyzes them."""
-    if analysis == "own" or (name == "ragstone" and terms.kind == "ragstone"):
+    if analysis == "own" or load(name).own_terms or (name == "ragstone" and terms.kind == "ragstone"):
         return texts_of(terms.size), "own"
     return terms.texts, "opaque"
 
@@ -51,9 +51,10 @@ def built(name: str, terms: Terms, analysis: str = "opaque", threads: int = 1, a
     """Build a system's index in a process of its own, unless it is there; where it is, and what building took."""
     system = load(name)
     path, analysis = source(terms, name, analysis)
-    folder = terms.folder / f"index-{system.shares or name}-{analysis}-{threads}"
+    owner = "ragstone" if system.package == "ragstone" else system.shares or name
+    folder = terms.folder / f"index-{owner}-{analysis}-{threads}"
     note = folder.with_suffix(".json")
-    build = _digest_of_build() if name == "ragstone" else ""
+    build = _digest_of_build() if system.package == "ragstone" else ""
     if note.exists() and not anew:
         known: dict[str, Any] = json.loads(note.read_text(encoding="utf-8"))
         if known["build"] == build:
@@ -107,7 +108,7 @@ def contestants(names: list[str], terms: Terms, words: dict[str, list[str]], cho
             prepared = []
             for text, numbers in zip(words[kind], asked[kind], strict=False):
                 opaque_words = [opaque(number) for number in numbers]
-                raw = text if terms.kind == "ragstone" else " ".join(opaque_words)
+                raw = text if system.own_terms or terms.kind == "ragstone" else " ".join(opaque_words)
                 prepared.append(system.prepare(opaque_words, raw))
             ready[-1].prepared[kind] = prepared
     return ready
@@ -121,7 +122,7 @@ def check(runners: list[Contestant], terms: Terms, chosen: str, count: int, dept
     reference = Reference(terms)
     asked = terms.queries(chosen)
     for runner in runners:
-        for depth in depths:
+        for depth in depths if not runner.system.own_terms else []:
             shares, least, error = [], 1.0, 0.0
             for kind, prepared in runner.prepared.items():
                 for query, numbers in zip(prepared, asked[kind][:count], strict=True):

