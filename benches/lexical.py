@@ -19,7 +19,7 @@ import sys
 from typing import Any
 
 import lexical_cases
-from lexical_data import KINDS, SIZES, Terms, queries, terms
+from lexical_data import CLASSES, KINDS, SIZES, Terms, queries, terms
 from lexical_measure import Contestant, check, contestants, time_pairs
 from machine import save
 from plot import plot_lexical
@@ -46,6 +46,7 @@ def main() -> None:
     parser.add_argument("--terms", default="plain", choices=KINDS, help="whose analysis the terms come from")
     parser.add_argument("--set", default="held_out", choices=("held_out", "tuning"), help="which queries")
     parser.add_argument("--queries", type=int, default=250, help="of each class")
+    parser.add_argument("--classes", default=",".join(CLASSES), help="of queries")
     parser.add_argument("--repeats", type=int, default=5, help="of each query, of which the median counts")
     parser.add_argument("--top-k", default="10,100")
     parser.add_argument("--systems", help=f"any of {', '.join(NAMES)}")
@@ -74,7 +75,8 @@ def main() -> None:
     if unknown := set(names) - set(NAMES):
         parser.error(f"there is no system {sorted(unknown)[0]!r}; choose from {', '.join(NAMES)}")
     inverted = terms(options.size, options.terms)
-    words = {name: texts[: options.queries] for name, texts in queries(options.set).items()}
+    wanted = options.classes.split(",")
+    words = {name: texts[: options.queries] for name, texts in queries(options.set).items() if name in wanted}
     result: dict[str, Any] = {"size": options.size, "terms": options.terms, "set": options.set, "niceness": os.nice(0)}
     result |= {"texts": len(inverted.lengths), "postings": len(inverted.rows), "distinct": len(inverted.starts) - 1}
     if not options.text:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lexical_data import CLASSES, Reference, Terms, overlap, texts_of
+from lexical_data import Reference, Terms, overlap, texts_of
 from ragstone import _core
 from rivals.lexical import LexicalSystem, load, missing
 
@@ -153,7 +153,7 @@ def time_pairs(runners: list[Contestant], top_k: int, repeats: int) -> None:
     A rival's ``times_ours`` is the ratio of the two medians of its pair. Our figures are medians over all pairs.
     """
     ours = next((runner for runner in runners if runner.system.name == "ragstone"), None)
-    for kind in CLASSES:
+    for kind in runners[0].prepared:
         together = []
         for rival in [runner for runner in runners if runner is not ours]:
             pair = [rival] if ours is None else [rival, ours]

@@ -46,6 +46,7 @@ class Numpy(LexicalSystem):
             "indptr": np.asarray(terms.starts),
             "num_docs": len(terms.lengths),
         }
+        index.nonoccurrence_array = None
         index.vocab_dict = {opaque(number): number for number in range(len(terms.starts) - 1)}
         index.unique_token_ids_set = set(index.vocab_dict.values())
         index.save(str(folder), show_progress=False)
