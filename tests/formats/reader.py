@@ -286,8 +286,11 @@ def _container(raw: bytes, size: int) -> list[tuple[int, int]]:
         return list(zip(_numbers("H", raw[: 2 * size]), raw[2 * size : 3 * size], strict=True))
     starts, greatest, raw = [*_numbers("H", raw[:128]), size], raw[128:192], raw[192:]
     if size <= 2048:
-        rows = [256 * block + row for block in range(64) for row in raw[starts[block] : starts[block + 1]]]
-        impacts = raw[size : 2 * size]
+        rows, impacts = [], b""
+        for block, (start, end) in enumerate(pairwise(starts)):
+            pairs = raw[2 * start : 2 * end]
+            rows += [256 * block + row for row in pairs[: end - start]]
+            impacts += pairs[end - start :]
     else:
         rows = [row for row in range(WINDOW) if raw[row // 8] >> row % 8 & 1]
         impacts = raw[2048 : 2048 + size]

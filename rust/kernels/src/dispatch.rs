@@ -37,7 +37,7 @@ type Int8Gather = unsafe fn(&[i16], &[i8], usize, &[u32], &mut [i32]);
 type Rotate = unsafe fn(&Rotation, &mut [f32]);
 type Round = unsafe fn(&[f32], &mut [i8]) -> Rounded;
 type AddRows = unsafe fn(&mut Sums, &mut Maxima, &[u16], &[u8], u16, u64);
-type AddBlocks = unsafe fn(&mut Sums, &mut Maxima, &[u16; BLOCKS], &[u8], &[u8], u16, u64) -> bool;
+type AddBlocks = unsafe fn(&mut Sums, &mut Maxima, &[u16; BLOCKS], &[u8], u16, u64) -> bool;
 type AddBits = unsafe fn(&mut Sums, &mut Maxima, &[u16; BLOCKS], &Bits, &[u8], u16, u64) -> bool;
 type ChangeBounds = unsafe fn(&mut Maxima, &[u8; BLOCKS], u16);
 type Reaching = unsafe fn(&Maxima, &Maxima, u16) -> u64;
@@ -156,24 +156,23 @@ impl Kernels {
         unsafe { (self.add_rows)(sums, maxima, rows, impacts, weight, blocks) }
     }
 
-    /// As [`Self::add_rows`], for postings whose rows count within their block; those of a block begin at its entry of
-    /// `starts`. Tells whether `starts` ascend and fit the postings.
-    #[allow(clippy::too_many_arguments, reason = "the columns of one container, each from its own place in a file")]
+    /// As [`Self::add_rows`], for postings whose rows count within their block: `pairs` has block by block the rows, then
+    /// their impacts, and those of a block begin at twice its entry of `starts`. Tells whether `starts` ascend and fit.
     pub fn add_blocks(
         &self,
         sums: &mut Sums,
         maxima: &mut Maxima,
         starts: &[u16; BLOCKS],
-        rows: &[u8],
-        impacts: &[u8],
+        pairs: &[u8],
         weight: u16,
         blocks: u64,
     ) -> bool {
         // SAFETY: `self` comes from the table after detection (see the type), which is all that the function asks.
-        unsafe { (self.add_blocks)(sums, maxima, starts, rows, impacts, weight, blocks) }
+        unsafe { (self.add_blocks)(sums, maxima, starts, pairs, weight, blocks) }
     }
 
-    /// As [`Self::add_blocks`], for postings given by a bit for each row of the window.
+    /// As [`Self::add_rows`], for postings given by a bit for each row of the window; the impacts of a block begin at its
+    /// entry of `starts`. Tells whether `starts` ascend and fit.
     #[allow(clippy::too_many_arguments, reason = "the columns of one container, each from its own place in a file")]
     pub fn add_bits(
         &self,
@@ -187,6 +186,14 @@ impl Kernels {
     ) -> bool {
         // SAFETY: `self` comes from the table after detection (see the type), which is all that the function asks.
         unsafe { (self.add_bits)(sums, maxima, starts, bits, impacts, weight, blocks) }
+    }
+
+    /// Asks for the lines of memory of some bytes, before they are needed.
+    #[inline]
+    pub fn prefetch(&self, bytes: &[u8]) {
+        for line in bytes.chunks(64) {
+            crate::prefetch(line);
+        }
     }
 
     /// Adds to the bound of each block what the greatest impact of a term in it can add to a sum.

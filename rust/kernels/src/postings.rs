@@ -63,22 +63,28 @@ pub fn block_range(starts: &[u16; BLOCKS], block: usize, postings: usize) -> std
     usize::from(starts[block])..starts.get(block + 1).map_or(postings, |&end| usize::from(end))
 }
 
+/// The rows and the impacts of the postings of a block, out of `pairs`: block by block its rows, then their impacts.
+#[inline(always)]
+pub fn block_pairs<'a>(starts: &[u16; BLOCKS], pairs: &'a [u8], block: usize) -> Option<(&'a [u8], &'a [u8])> {
+    let range = block_range(starts, block, pairs.len() / 2);
+    let count = range.len();
+    pairs.get(2 * range.start..2 * range.end)?.split_at_checked(count)
+}
+
 /// Adds postings given by their rows in their blocks; tells whether `starts` fit the postings.
 #[inline(always)]
 pub(crate) fn add_blocks(
     sums: &mut Sums,
     maxima: &mut Maxima,
     starts: &[u16; BLOCKS],
-    rows: &[u8],
-    impacts: &[u8],
+    pairs: &[u8],
     weight: u16,
     blocks: u64,
 ) -> bool {
     let mut sound = true;
     let sums = sums.as_chunks_mut::<BLOCK_ROWS>().0;
     for block in set_bits(blocks) {
-        let range = block_range(starts, block, rows.len());
-        let (Some(rows), Some(impacts)) = (rows.get(range.clone()), impacts.get(range)) else {
+        let Some((rows, impacts)) = block_pairs(starts, pairs, block) else {
             sound = false;
             continue;
         };

@@ -80,12 +80,11 @@ macro_rules! kernels {
             sums: &mut crate::postings::Sums,
             maxima: &mut crate::postings::Maxima,
             starts: &[u16; crate::postings::BLOCKS],
-            rows: &[u8],
-            impacts: &[u8],
+            pairs: &[u8],
             weight: u16,
             blocks: u64,
         ) -> bool {
-            crate::postings::add_blocks(sums, maxima, starts, rows, impacts, weight, blocks)
+            crate::postings::add_blocks(sums, maxima, starts, pairs, weight, blocks)
         }
 
         #[target_feature(enable = $feature)]

@@ -36,8 +36,8 @@ pub(crate) const KERNELS: Kernels = Kernels {
     add_rows: |sums, maxima, rows, impacts, weight, blocks| {
         postings::add_rows(sums, maxima, rows, impacts, weight, blocks);
     },
-    add_blocks: |sums, maxima, starts, rows, impacts, weight, blocks| {
-        postings::add_blocks(sums, maxima, starts, rows, impacts, weight, blocks)
+    add_blocks: |sums, maxima, starts, pairs, weight, blocks| {
+        postings::add_blocks(sums, maxima, starts, pairs, weight, blocks)
     },
     add_bits,
     add_bounds: |bounds, greatest, weight| postings::add_bounds(bounds, greatest, weight),

@@ -268,11 +268,18 @@ struct Postings {
     starts: [u16; BLOCKS],
     rows: Vec<u8>,
     impacts: Vec<u8>,
+    pairs: Vec<u8>,
 }
 
 impl Postings {
     fn new(chosen: impl Fn(usize) -> bool, impact: impl Fn(usize) -> u8) -> Self {
-        let mut all = Self { bits: [0; WINDOW_ROWS / 8], starts: [0; BLOCKS], rows: Vec::new(), impacts: Vec::new() };
+        let mut all = Self {
+            bits: [0; WINDOW_ROWS / 8],
+            starts: [0; BLOCKS],
+            rows: Vec::new(),
+            impacts: Vec::new(),
+            pairs: Vec::new(),
+        };
         for row in 0..WINDOW_ROWS {
             if row.is_multiple_of(postings::BLOCK_ROWS) {
                 all.starts[row / postings::BLOCK_ROWS] = all.rows.len() as u16;
@@ -282,6 +289,11 @@ impl Postings {
                 all.rows.push(row as u8);
                 all.impacts.push(impact(row));
             }
+        }
+        for block in 0..BLOCKS {
+            let range = postings::block_range(&all.starts, block, all.rows.len());
+            all.pairs.extend_from_slice(&all.rows[range.clone()]);
+            all.pairs.extend_from_slice(&all.impacts[range]);
         }
         all
     }
@@ -324,7 +336,7 @@ proptest! {
             assert!(kernels.add_bits(&mut sums, &mut found, &given.starts, &given.bits, &given.impacts, weight, blocks));
             assert!(sums == expected && found == maxima, "{kernels:?} bits");
             let (mut sums, mut found) = ([7; WINDOW_ROWS], [0; BLOCKS]);
-            assert!(kernels.add_blocks(&mut sums, &mut found, &given.starts, &given.rows, &given.impacts, weight, blocks));
+            assert!(kernels.add_blocks(&mut sums, &mut found, &given.starts, &given.pairs, weight, blocks));
             assert!(sums == expected, "{kernels:?} blocks");
             let (mut sums, mut found) = ([7; WINDOW_ROWS], [0; BLOCKS]);
             kernels.add_rows(&mut sums, &mut found, &rows, &given.impacts, weight, blocks);
@@ -350,7 +362,7 @@ proptest! {
             let mut starts = given.starts;
             starts[5] = u16::MAX;
             assert!(!kernels.add_bits(&mut sums, &mut found, &starts, &given.bits, &given.impacts, weight, u64::MAX));
-            assert!(!kernels.add_blocks(&mut sums, &mut found, &starts, &given.rows, &given.impacts, weight, u64::MAX));
+            assert!(!kernels.add_blocks(&mut sums, &mut found, &starts, &given.pairs, weight, u64::MAX));
         });
     }
 }

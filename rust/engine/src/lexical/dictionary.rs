@@ -20,16 +20,22 @@ pub(super) struct Dictionary {
     blocks: Column<u64>,
     /// First bytes of the first term of each block.
     prefixes: Column<u64>,
+    /// Every [`STEP`]-th of them, close together: a look-up in a large file waits for memory less often.
+    steps: Arc<[u64]>,
 }
+
+const STEP: usize = 64;
 
 impl Dictionary {
     pub(super) fn open(frame: &Arc<Frame>, count: u32) -> Result<Self> {
         let blocks = (count as usize).div_ceil(BLOCK_TERMS);
+        let prefixes = frame.column_of::<u64>("lex.prefixes", blocks)?;
         Ok(Self {
             count,
             names: frame.column("lex.terms")?,
             blocks: frame.column_of("lex.blocks", blocks)?,
-            prefixes: frame.column_of("lex.prefixes", blocks)?,
+            steps: prefixes.iter().step_by(STEP).copied().collect(),
+            prefixes,
         })
     }
 
@@ -38,8 +44,9 @@ impl Dictionary {
         let term = term.as_bytes();
         let key = prefix(term);
         // Blocks that begin with the same bytes are told apart by their first terms.
-        let mut low = self.prefixes.partition_point(|&prefix| prefix < key);
-        let mut high = low + self.prefixes[low..].partition_point(|&prefix| prefix == key);
+        let mut low = self.first_not_less(key);
+        let same = self.prefixes.get(low) == Some(&key);
+        let mut high = if same { low + self.prefixes[low..].partition_point(|&prefix| prefix == key) } else { low };
         while low < high {
             let middle = usize::midpoint(low, high);
             if self.entry_at(self.block_start(middle)?, 0)?.1 <= term { low = middle + 1 } else { high = middle }
@@ -68,6 +75,13 @@ impl Dictionary {
             }
         }
         Ok(None)
+    }
+
+    /// The first block that begins with these bytes or greater ones.
+    fn first_not_less(&self, key: u64) -> usize {
+        let from = STEP * self.steps.partition_point(|&prefix| prefix < key).saturating_sub(1);
+        let to = self.prefixes.len().min(from + STEP);
+        from + self.prefixes[from..to].partition_point(|&prefix| prefix < key)
     }
 
     /// All terms in order.

@@ -3,7 +3,7 @@
 //! `storage/FORMAT.md` has the layout byte by byte.
 
 use bytemuck::{Pod, Zeroable};
-use ragstone_kernels::postings::{BLOCK_ROWS, BLOCKS, WINDOW_ROWS};
+use ragstone_kernels::postings::{BLOCK_ROWS, BLOCKS, WINDOW_ROWS, block_range};
 
 use super::impact::{self, Norm};
 use super::score::{Bm25, average_length};
@@ -326,12 +326,17 @@ fn container(rows: impl ExactSizeIterator<Item = u16> + Clone, impacts: &[u8], o
         out.extend(starts.into_iter().flat_map(u16::to_le_bytes));
         out.extend_from_slice(&maxima);
         if count <= BY_BLOCKS_MAX {
-            out.extend(rows.map(|row| row as u8));
-        } else {
-            let mut bits = [0u8; WINDOW_ROWS / 8];
-            rows.for_each(|row| bits[usize::from(row) / 8] |= 1 << (row % 8));
-            out.extend_from_slice(&bits);
+            let rows: Vec<u8> = rows.map(|row| row as u8).collect();
+            for block in 0..BLOCKS {
+                let range = block_range(&starts, block, count);
+                out.extend_from_slice(&rows[range.clone()]);
+                out.extend_from_slice(&impacts[range]);
+            }
+            return;
         }
+        let mut bits = [0u8; WINDOW_ROWS / 8];
+        rows.for_each(|row| bits[usize::from(row) / 8] |= 1 << (row % 8));
+        out.extend_from_slice(&bits);
     }
     out.extend_from_slice(impacts);
     out.resize(out.len().next_multiple_of(2), 0);

@@ -1,7 +1,7 @@
 //! Postings as they lie in the file: one, a flat list, or containers by window; read without decoding, nothing trusted.
 
 use bytemuck::Pod;
-use ragstone_kernels::postings::{BLOCK_ROWS, BLOCKS, Bits, WINDOW_ROWS, block_range, set_bits};
+use ragstone_kernels::postings::{BLOCK_ROWS, BLOCKS, Bits, WINDOW_ROWS, block_pairs, set_bits};
 
 use super::encode::{BY_BLOCKS_MAX, BY_BLOCKS_MIN, Container, WINDOW};
 
@@ -25,8 +25,8 @@ pub(super) enum Piece<'a> {
     Flat { rows: &'a [u32], impacts: &'a [u8] },
     /// Rows of the window.
     Rows { rows: &'a [u16], impacts: &'a [u8] },
-    /// Rows of blocks, whose postings begin at `starts`.
-    Blocks { starts: &'a [u16; BLOCKS], maxima: &'a [u8; BLOCKS], rows: &'a [u8], impacts: &'a [u8] },
+    /// Block by block its rows and then their impacts, beginning at twice `starts`.
+    Blocks { starts: &'a [u16; BLOCKS], maxima: &'a [u8; BLOCKS], pairs: &'a [u8] },
     /// A bit for each row.
     Bits { starts: &'a [u16; BLOCKS], maxima: &'a [u8; BLOCKS], bits: &'a Bits, impacts: &'a [u8] },
 }
@@ -91,8 +91,7 @@ impl<'a> Piece<'a> {
             let starts = cast(take(&mut bytes, 2 * BLOCKS)?)?.try_into().ok()?;
             let maxima = take(&mut bytes, BLOCKS)?.try_into().ok()?;
             if count <= BY_BLOCKS_MAX {
-                let rows = take(&mut bytes, count)?;
-                return Some(Self::Blocks { starts, maxima, rows, impacts: take(&mut bytes, count)? });
+                return Some(Self::Blocks { starts, maxima, pairs: take(&mut bytes, 2 * count)? });
             }
             let bits = take(&mut bytes, WINDOW_ROWS / 8)?.try_into().ok()?;
             Some(Self::Bits { starts, maxima, bits, impacts: take(&mut bytes, count)? })
@@ -108,10 +107,9 @@ impl<'a> Piece<'a> {
             Self::One { row: only, count } => return Ok((only == row).then_some(Stored::Count(count))),
             Self::Flat { rows, impacts } => rows.binary_search(&row).ok().map(|at| impacts[at]),
             Self::Rows { rows, impacts } => rows.binary_search(&local).ok().map(|at| impacts[at]),
-            Self::Blocks { starts, rows, impacts, .. } => {
-                let range = block_range(starts, block, rows.len());
-                let (start, rows) = (range.start, rows.get(range).ok_or(Damaged)?);
-                rows.binary_search(&in_block).ok().map(|at| impacts[start + at])
+            Self::Blocks { starts, pairs, .. } => {
+                let (rows, impacts) = block_pairs(starts, pairs, block).ok_or(Damaged)?;
+                rows.binary_search(&in_block).ok().map(|at| impacts[at])
             }
             Self::Bits { starts, bits, impacts, .. } => {
                 let words = &bits.as_chunks::<8>().0.as_chunks::<{ BLOCK_ROWS / 64 }>().0[block];
@@ -147,12 +145,9 @@ impl<'a> Piece<'a> {
                 }
                 visit(first + u32::from(local), Stored::Impact(impact))
             }),
-            Self::Blocks { starts, rows, impacts, .. } => {
+            Self::Blocks { starts, pairs, .. } => {
                 for block in 0..BLOCKS {
-                    let range = block_range(starts, block, rows.len());
-                    let (Some(rows), Some(impacts)) = (rows.get(range.clone()), impacts.get(range)) else {
-                        return Err(Damaged.into());
-                    };
+                    let (rows, impacts) = block_pairs(starts, pairs, block).ok_or(Damaged)?;
                     for (&row, &impact) in rows.iter().zip(impacts) {
                         visit(first + (block * BLOCK_ROWS) as u32 + u32::from(row), Stored::Impact(impact))?;
                     }

@@ -106,11 +106,16 @@ fn by_bounds(
 ) -> Result<bool> {
     let mut scratch = SCRATCH.take();
     let mut pass = Pass::new(plan, scale, allowed, missing, top, &mut scratch)?;
-    for (bound, window) in pass.windows() {
+    let windows = pass.windows();
+    pass.gather(windows.first().map(|&(_, window)| window))?;
+    for (at, &(bound, window)) in windows.iter().enumerate() {
         if bound < pass.floor {
             break;
         }
         interrupt.check()?;
+        std::mem::swap(&mut pass.pieces, &mut pass.ahead);
+        // Of the next window, while this one is added up: its postings are on their way from memory meanwhile.
+        pass.gather(windows.get(at + 1).map(|&(_, window)| window))?;
         pass.window(window)?;
     }
     let floor = pass.floor;
@@ -222,7 +227,9 @@ struct Pass<'a, 'p> {
     /// Rows with a smaller sum are not among the best.
     floor: u32,
     scratch: &'p mut Scratch,
+    /// Of the window being added up, and of the next one.
     pieces: Vec<Planned<'a>>,
+    ahead: Vec<Planned<'a>>,
 }
 
 /// Postings of a term in the window, with its weight and the most that one of them adds.
@@ -268,6 +275,7 @@ impl<'a, 'p> Pass<'a, 'p> {
             floor,
             scratch,
             pieces: Vec::with_capacity(plan.terms.len()),
+            ahead: Vec::with_capacity(plan.terms.len()),
         })
     }
 
@@ -305,7 +313,6 @@ impl<'a, 'p> Pass<'a, 'p> {
     }
 
     fn window(&mut self, window: u32) -> Result<()> {
-        self.gather(window)?;
         // What terms that were not added yet add at most: in each block, and those that tell nothing of blocks anywhere.
         let (mut bounds, mut anywhere) = ([0; BLOCKS], 0);
         for planned in &self.pieces {
@@ -349,8 +356,9 @@ impl<'a, 'p> Pass<'a, 'p> {
     }
 
     /// Finds the postings of all terms in a window, by descending bound.
-    fn gather(&mut self, window: u32) -> Result<()> {
-        self.pieces.clear();
+    fn gather(&mut self, window: Option<u32>) -> Result<()> {
+        self.ahead.clear();
+        let Some(window) = window else { return Ok(()) };
         for (term, &weight) in self.plan.terms.iter().zip(&self.scale.weights) {
             let Some(piece) = self.plan.piece(term, window)? else { continue };
             let greatest = match (&term.postings, &piece) {
@@ -361,9 +369,20 @@ impl<'a, 'p> Pass<'a, 'p> {
                 (_, Piece::Flat { impacts, .. }) => impacts.iter().copied().fold(0, u8::max),
                 _ => u8::MAX,
             };
-            self.pieces.push(Planned { weight, bound: contribution(greatest, weight), piece });
+            match piece {
+                Piece::Rows { rows, impacts } => {
+                    self.kernels.prefetch(bytemuck::cast_slice(rows));
+                    self.kernels.prefetch(impacts);
+                }
+                Piece::Blocks { starts, maxima, .. } | Piece::Bits { starts, maxima, .. } => {
+                    self.kernels.prefetch(bytemuck::cast_slice(starts));
+                    self.kernels.prefetch(maxima);
+                }
+                Piece::One { .. } | Piece::Flat { .. } => {}
+            }
+            self.ahead.push(Planned { weight, bound: contribution(greatest, weight), piece });
         }
-        self.pieces.sort_unstable_by_key(|planned| Reverse(planned.bound));
+        self.ahead.sort_unstable_by_key(|planned| Reverse(planned.bound));
         Ok(())
     }
 
@@ -411,9 +430,7 @@ impl<'a, 'p> Pass<'a, 'p> {
                 }
                 true
             }
-            Piece::Blocks { starts, rows, impacts, .. } => {
-                self.kernels.add_blocks(sums, maxima, starts, rows, impacts, weight, blocks)
-            }
+            Piece::Blocks { starts, pairs, .. } => self.kernels.add_blocks(sums, maxima, starts, pairs, weight, blocks),
             Piece::Bits { starts, bits, impacts, .. } => {
                 self.kernels.add_bits(sums, maxima, starts, bits, impacts, weight, blocks)
             }
