@@ -10,6 +10,7 @@ mod encode;
 mod english;
 mod fold;
 mod index;
+mod languages;
 mod memo;
 mod merge;
 mod reader;
@@ -21,12 +22,15 @@ mod terms;
 mod writer;
 
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod tests;
 
 pub use analyzer::{Analyzer, QueryTerm, Token};
 pub use corrections::Corrections;
 pub use encode::WINDOW;
 pub use index::LexicalIndex;
+pub use languages::detect;
 pub use merge::{DROPPED, merge};
 pub use reader::{Lexical, TermId, Terms};
 pub use score::{Bm25, TermScore, WeightedTerm, average_length, idf};
