@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use super::fold::{fold, is_attached};
+use super::fold::is_attached;
 use super::memo::{Key, Kind, Memo, RAW_MAX, Window};
 use super::split::{self, Ascii, Role, Word};
 use super::stem::Language;
@@ -287,7 +287,7 @@ impl<E: FnMut(Token<'_>), R: FnMut(&str)> Walk<'_, E, R> {
             let to = borders.next();
             term.clear();
             let end = to.unwrap_or(end);
-            fold(&self.text[from..end], &mut term);
+            self.language.write(&self.text[from..end], Role::Pair, &mut term);
             if !term.is_empty() {
                 (self.emit)(Token { term: &term, start: from, end, position: self.position, width: 1 });
             }

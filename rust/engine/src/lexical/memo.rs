@@ -72,9 +72,9 @@ impl Window {
 #[inline]
 fn not_letters(word: u64) -> u64 {
     // Sums of seven-bit numbers never carry into the next byte.
-    let seven = (word | 0x20 * ONES) & !HIGH;
-    let from_a = seven + (0x80 - b'a' as u64) * ONES;
-    let past_z = seven + (0x7f - b'z' as u64) * ONES;
+    let seven = (word | (0x20 * ONES)) & !HIGH;
+    let from_a = seven + (0x80 - u64::from(b'a')) * ONES;
+    let past_z = seven + (0x7f - u64::from(b'z')) * ONES;
     (!from_a | past_z | word) & HIGH
 }
 

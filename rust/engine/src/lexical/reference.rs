@@ -11,7 +11,10 @@ use super::fold::is_attached;
 use super::split::{self, Role, Word};
 use super::stem::Language;
 
+/// A token by its term, place, position and width.
 type Found = (String, Range<usize>, u32, u32);
+/// A piece of a word in the same way.
+type Cut = (Role, Range<usize>, u32, u32);
 
 /// Words of annex 29, and runs of scripts without spaces.
 fn words(text: &str) -> Vec<Word> {
@@ -63,7 +66,7 @@ fn cut(text: &str, without: bool, cut: impl Fn(Option<char>, char, &str) -> bool
 }
 
 /// The pieces of a word with their roles, positions and widths, and the positions of it all.
-fn pieces(word: &str) -> (Vec<(Role, Range<usize>, u32, u32)>, u32) {
+fn pieces(word: &str) -> (Vec<Cut>, u32) {
     let inner = word.trim_matches('_');
     let start = word.len() - word.trim_start_matches('_').len();
     if split::is_plain(inner) {
