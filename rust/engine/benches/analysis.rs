@@ -14,6 +14,7 @@ use ragstone_engine::lexical::{Analyzer, analyze_row};
 const ROUNDS: usize = 11;
 /// No more than this is taken of what is given.
 const BYTES_MAX: usize = 48 << 20;
+const BYTES_MIN: usize = 16 << 20;
 const TEXT_BYTES: usize = 1 << 10;
 
 /// Appends the text of a file, or of all files below a folder in the order of their names.
@@ -74,6 +75,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     paths.iter().try_for_each(|path| gather(path, &mut text))?;
     let end = (0..=BYTES_MAX.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
     text.truncate(end);
+    // Rounds of little text would be too short for the clock.
+    text = text.repeat((BYTES_MIN / text.len().max(1)).max(1));
     let texts = pieces(&text);
     let (english, none) = (Analyzer::new("english")?, Analyzer::new("none")?);
     let words = text.split_ascii_whitespace().count();
@@ -85,21 +88,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         tokens(&english, &texts),
         tokens(&none, &texts)
     );
-    let works: [(&str, &dyn Fn() -> usize); 4] = [
+    let contestants: [(&str, &dyn Fn() -> usize); 4] = [
         ("cut at spaces", &|| texts.iter().map(|text| text.split_ascii_whitespace().count()).sum()),
         ("english", &|| tokens(&english, &texts)),
         ("none", &|| tokens(&none, &texts)),
         ("english, counted", &|| texts.iter().map(|text| analyze_row(&english, &[text]).length() as usize).sum()),
     ];
-    let mut seconds = works.map(|_| Vec::new());
+    let mut seconds = contestants.map(|_| Vec::new());
     for _ in 0..ROUNDS {
-        for ((_, work), seconds) in works.iter().zip(&mut seconds) {
+        for ((_, work), seconds) in contestants.iter().zip(&mut seconds) {
             let clock = now();
             black_box(work());
             seconds.push(now() - clock);
         }
     }
-    for ((name, _), mut seconds) in works.iter().zip(seconds) {
+    for ((name, _), mut seconds) in contestants.iter().zip(seconds) {
         seconds.sort_by(f64::total_cmp);
         let rate = |seconds: f64| text.len() as f64 / 1e6 / seconds;
         println!("{name:>17}: {:7.1} MB/s median, {:7.1} best", rate(seconds[ROUNDS / 2]), rate(seconds[0]));

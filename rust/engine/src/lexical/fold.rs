@@ -86,7 +86,8 @@ fn prefix(text: &str, bytes: usize) -> &str {
     &text[..end]
 }
 
-fn truncate(out: &mut String, start: usize) {
+/// Cuts what stands in `out` from `start` on to [`TERM_BYTES_MAX`].
+pub(super) fn truncate(out: &mut String, start: usize) {
     if out.len() - start > TERM_BYTES_MAX {
         let end = start + prefix(&out[start..], TERM_BYTES_MAX).len();
         out.truncate(end);

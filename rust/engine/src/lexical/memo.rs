@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::split::Piece;
+use super::split::{Piece, Role, Word};
 use super::stem::Language;
 
 /// Longest raw word that is remembered, in bytes; the sixteenth byte of a key is the language.
@@ -72,9 +72,9 @@ impl Window {
 #[inline]
 fn not_letters(word: u64) -> u64 {
     // Sums of seven-bit numbers never carry into the next byte.
-    let seven = (word | 0x20 * ONES) & !HIGH;
-    let from_a = seven + (0x80 - b'a' as u64) * ONES;
-    let past_z = seven + (0x7f - b'z' as u64) * ONES;
+    let seven = (word | (0x20 * ONES)) & !HIGH;
+    let from_a = seven + (0x80 - u64::from(b'a')) * ONES;
+    let past_z = seven + (0x7f - u64::from(b'z')) * ONES;
     (!from_a | past_z | word) & HIGH
 }
 
@@ -160,6 +160,7 @@ pub(super) struct Memo {
     scratch: String,
     /// For words on their way.
     pieces: Vec<Piece>,
+    words: Vec<Word>,
 }
 
 thread_local! {
@@ -178,7 +179,7 @@ impl Memo {
     fn new() -> Self {
         let sets = vec![Set([Entry::EMPTY; 2]); SETS].into_boxed_slice();
         let sets = sets.try_into().unwrap_or_else(|_| unreachable!("made of that many"));
-        Self { sets, scratch: String::new(), pieces: Vec::new() }
+        Self { sets, scratch: String::new(), pieces: Vec::new(), words: Vec::new() }
     }
 
     /// Lends a list out, to be given back for the next word.
@@ -188,6 +189,14 @@ impl Memo {
 
     pub(super) fn give_pieces(&mut self, pieces: Vec<Piece>) {
         self.pieces = pieces;
+    }
+
+    pub(super) fn take_words(&mut self) -> Vec<Word> {
+        std::mem::take(&mut self.words)
+    }
+
+    pub(super) fn give_words(&mut self, words: Vec<Word>) {
+        self.words = words;
     }
 
     #[inline]
@@ -206,10 +215,16 @@ impl Memo {
     /// The term of a raw word that is not remembered, or empty; from now on it is if it is short.
     #[cold]
     #[inline(never)]
-    pub(super) fn learn(&mut self, language: &Language, key: Option<Key>, raw: &str, several: bool) -> &str {
+    pub(super) fn learn(
+        &mut self,
+        language: &Language,
+        key: Option<Key>,
+        raw: &str,
+        role: Role,
+        several: bool,
+    ) -> &str {
         self.scratch.clear();
-        language.normal(raw, &mut self.scratch);
-        language.term(&mut self.scratch);
+        language.write(raw, role, &mut self.scratch);
         if let Some(key) = key
             && let Some(entry) = Entry::new(key, raw, &self.scratch, several)
         {

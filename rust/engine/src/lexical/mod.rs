@@ -15,6 +15,7 @@ mod fold;
 mod impact;
 mod index;
 mod interner;
+mod languages;
 mod lists;
 mod memo;
 mod merge;
@@ -32,6 +33,8 @@ mod writer;
 #[cfg(test)]
 mod building_tests;
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod tests;
 
 pub use analyzer::{Analyzer, QueryTerm, Token};
@@ -39,6 +42,7 @@ pub use corrections::Corrections;
 pub use dictionary::{TermId, Terms};
 pub use encode::WINDOW;
 pub use index::LexicalIndex;
+pub use languages::detect;
 pub use merge::{DROPPED, merge};
 pub use reader::Lexical;
 pub use score::{Bm25, TermScore, WeightedTerm, average_length, idf};

@@ -9,13 +9,23 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::fold::is_attached;
 
-/// A word beyond ASCII, or a run of several.
+/// A word where it stands in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Word {
-    /// A word of annex 29.
-    Spaced(Range<usize>),
+    /// Letters of one kind of case or digits of ASCII, nothing to split.
+    Plain(Range<usize>),
+    /// Any other word of annex 29.
+    Mixed(Range<usize>),
     /// A run in a script that is written without spaces.
     Spaceless(Range<usize>),
+}
+
+impl Word {
+    pub(super) fn range(&self) -> &Range<usize> {
+        match self {
+            Self::Plain(range) | Self::Mixed(range) | Self::Spaceless(range) => range,
+        }
+    }
 }
 
 /// What stands where a word of ASCII may begin.
@@ -23,15 +33,15 @@ pub(super) enum Word {
 pub(super) enum Ascii {
     /// Nothing to look up before this byte.
     Nothing(usize),
-    /// Letters of one kind of case up to this byte, nothing to split.
+    /// A word as [`Word::Plain`] up to this byte.
     Plain(usize),
-    /// A word with digits, inner capitals or signs up to this byte.
+    /// A word with letters and digits, inner capitals or signs up to this byte.
     Mixed(usize),
     /// Characters beyond ASCII decide where the word ends.
     Beyond,
 }
 
-/// What a piece of a word is.
+/// What a piece of text is, which decides how its term is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     /// A name with signs in it, as written.
@@ -40,6 +50,14 @@ pub(super) enum Role {
     Run,
     /// Of a run that has several.
     Part,
+    /// A number or an acronym whose signs are left out and which is looked up as nothing else: `1,000`, `U.S.A`.
+    Plain,
+    /// Several words that hyphens join.
+    Compound,
+    /// A letter with the signs of a name behind it: `C++`.
+    Signed,
+    /// Two neighbouring characters, or a lone one, of a script without spaces.
+    Pair,
 }
 
 /// A stretch of a word that is looked up, in bytes and positions from where the word begins.
@@ -61,6 +79,10 @@ enum Class {
     Upper,
     Digit,
     Joiner,
+    /// Joins words to compounds; to annex 29 it is [`Class::Other`].
+    Hyphen,
+    /// Makes a name of the one letter before it.
+    Sign,
     Between,
     BetweenLetters,
     BetweenDigits,
@@ -78,6 +100,8 @@ static CLASSES: [Class; 256] = {
             b'A'..=b'Z' => Class::Upper,
             b'0'..=b'9' => Class::Digit,
             b'_' => Class::Joiner,
+            b'-' | b'/' => Class::Hyphen,
+            b'+' | b'#' => Class::Sign,
             b'.' | b'\'' => Class::Between,
             b':' => Class::BetweenLetters,
             b',' | b';' => Class::BetweenDigits,
@@ -93,12 +117,13 @@ fn class(byte: u8) -> Class {
     CLASSES[usize::from(byte)]
 }
 
-/// Whether a word of ASCII letters ends before these two bytes by themselves.
+/// Whether a word of ASCII letters ends before these two bytes by itself, and no name or compound goes on.
 #[inline]
 pub(super) fn ends_letters(now: u8, after: u8) -> bool {
     match class(now) {
         Class::Other | Class::Space | Class::BetweenDigits => true,
         Class::Between | Class::BetweenLetters => !matches!(class(after), Class::Lower | Class::Upper | Class::Beyond),
+        Class::Hyphen => is_between_words(after),
         _ => false,
     }
 }
@@ -112,19 +137,19 @@ pub(super) fn is_between_words(byte: u8) -> bool {
 /// Reads the word at `start`, where one may begin.
 pub(super) fn ascii_word(text: &[u8], start: usize) -> Ascii {
     let class_at = |at: usize| text.get(at).map_or(Class::Other, |&byte| class(byte));
-    let (mut named, mut mixed) = (false, false);
+    let (mut letters, mut digits, mut mixed) = (false, false, false);
     let (mut before, mut now) = (Class::Other, class_at(start));
     let mut at = start;
     loop {
         let after = class_at(at + 1);
         match now {
-            Class::Lower => named = true,
+            Class::Lower => letters = true,
             Class::Upper => {
-                named = true;
+                letters = true;
                 // Capitals after the first letter are plain only in a word of capitals.
                 mixed |= before == Class::Lower || before == Class::Upper && after == Class::Lower;
             }
-            Class::Digit => (named, mixed) = (true, true),
+            Class::Digit => digits = true,
             Class::Joiner => mixed = true,
             Class::Beyond => return Ascii::Beyond,
             Class::Between | Class::BetweenLetters | Class::BetweenDigits if at > start && after == Class::Beyond => {
@@ -137,24 +162,52 @@ pub(super) fn ascii_word(text: &[u8], start: usize) -> Ascii {
         (before, now) = (now, after);
         at += 1;
     }
-    match (named, mixed) {
-        (false, _) => Ascii::Nothing(at),
-        (true, false) => Ascii::Plain(at),
+    match (letters, digits) {
+        (false, false) => Ascii::Nothing(at),
         (true, true) => Ascii::Mixed(at),
+        _ if mixed => Ascii::Mixed(at),
+        _ => Ascii::Plain(at),
     }
-}
-
-/// The byte before which the white space after `start` begins: no word goes on beyond it.
-pub(super) fn piece_end(text: &[u8], start: usize) -> usize {
-    text[start..].iter().position(|&byte| class(byte) == Class::Space).map_or(text.len(), |at| start + at)
 }
 
 fn is_letter(class: Class) -> bool {
     matches!(class, Class::Lower | Class::Upper)
 }
 
+/// Collects the words from `start` up to the next white space; returns where that is.
+pub(super) fn piece(text: &str, start: usize, words: &mut Vec<Word>) -> usize {
+    words.clear();
+    let rest = &text.as_bytes()[start..];
+    let end = rest.iter().position(|&byte| class(byte) == Class::Space).map_or(text.len(), |at| start + at);
+    let mut at = start;
+    while at < end {
+        match ascii_word(text.as_bytes(), at) {
+            Ascii::Nothing(to) => at = to.max(at + 1),
+            Ascii::Plain(to) => {
+                words.push(Word::Plain(at..to));
+                at = to;
+            }
+            Ascii::Mixed(to) => {
+                words.push(Word::Mixed(at..to));
+                at = to;
+            }
+            Ascii::Beyond => {
+                // A mark belongs to the sign before it, whatever script it is from.
+                let class_at = |at: usize| class(text.as_bytes()[at]);
+                let marked = class_at(at) == Class::Beyond
+                    && at > 0
+                    && !matches!(class_at(at - 1), Class::Space | Class::Beyond);
+                let from = at - usize::from(marked);
+                unicode_words(&text[from..end], from, &mut |word| words.push(word));
+                break;
+            }
+        }
+    }
+    end
+}
+
 /// Visits the words of a piece of text, whose first byte is the `base`th.
-pub(super) fn unicode_words(piece: &str, base: usize, visit: &mut impl FnMut(Word)) {
+fn unicode_words(piece: &str, base: usize, visit: &mut impl FnMut(Word)) {
     let mut start = 0;
     while start < piece.len() {
         let rest = &piece[start..];
@@ -164,16 +217,94 @@ pub(super) fn unicode_words(piece: &str, base: usize, visit: &mut impl FnMut(Wor
             visit(Word::Spaceless(base + start..base + end));
         } else {
             for (at, word) in piece[start..end].unicode_word_indices() {
+                // To the annex a mark behind a sign makes a word with it.
+                let sign = word.bytes().take_while(|&byte| is_between_words(byte)).count();
                 let from = base + start + at;
-                visit(Word::Spaced(from..from + word.len()));
+                visit(Word::Mixed(from + sign..from + word.len()));
             }
         }
         start = end;
     }
 }
 
+/// Whether a word may go on behind its end: as a compound or with the signs of a name.
+pub(super) fn goes_on(text: &[u8], end: usize) -> bool {
+    let class_at = |at: usize| text.get(at).map_or(Class::Space, |&byte| class(byte));
+    match class_at(end) {
+        Class::Hyphen => text.get(end + 1).is_some_and(|&byte| !is_between_words(byte)),
+        Class::Sign | Class::Beyond => true,
+        _ => false,
+    }
+}
+
+/// Where the name `C++` or `C#` ends that begins with the letter `word`.
+pub(super) fn signed(text: &str, word: &Range<usize>) -> Option<usize> {
+    let rest = &text.as_bytes()[word.end..];
+    let letter = word.len() == 1 && text.as_bytes()[word.start].is_ascii_alphabetic();
+    let signs = match rest {
+        [b'+', b'+', ..] => 2,
+        [b'#'] => 1,
+        [b'#', after, ..] if is_between_words(*after) => 1,
+        _ => 0,
+    };
+    (letter && signs > 0).then(|| word.end + signs)
+}
+
+/// Words of a compound with digits; more make a path or a list.
+const COMPOUND_WORDS_MAX: usize = 6;
+const COMPOUND_BYTES_MAX: usize = 64;
+
+/// How many of `words`, one at least, hang together from the first on: by a hyphen, or numbers by a slash.
+pub(super) fn chain(text: &str, words: &[Word]) -> usize {
+    let numbered = |range: &Range<usize>| text[range.clone()].contains(char::is_numeric);
+    let hangs = |pair: &[Word]| match pair {
+        [Word::Plain(a) | Word::Mixed(a), Word::Plain(b) | Word::Mixed(b)] => match &text[a.end..b.start] {
+            "-" | "\u{2010}" | "\u{2011}" => true,
+            "/" => numbered(a) && numbered(b),
+            _ => false,
+        },
+        _ => false,
+    };
+    1 + words.windows(2).take_while(|pair| hangs(pair)).count()
+}
+
+/// Whether words that hang together are looked up as one, too: two of letters (`e-mail`), or some with digits
+/// (`AB-1234/56`, `2018-01-31`).
+pub(super) fn is_compound(compound: &str, words: usize) -> bool {
+    if compound.contains(char::is_numeric) {
+        (2..=COMPOUND_WORDS_MAX).contains(&words) && compound.len() <= COMPOUND_BYTES_MAX
+    } else {
+        words == 2 && !compound.contains(|c| is_sign(c) && !is_hyphen(c))
+    }
+}
+
+/// Whether `c` joins words to a compound.
+pub(super) fn is_hyphen(c: char) -> bool {
+    matches!(c, '-' | '/' | '\u{2010}' | '\u{2011}')
+}
+
+/// Whether a word is a number with separated thousands, or an acronym with dots.
+pub(super) fn is_plain(word: &str) -> bool {
+    if word.starts_with(|c: char| c.is_ascii_digit()) { has_thousands(word) } else { is_acronym(word) }
+}
+
+fn has_thousands(number: &str) -> bool {
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let Some((first, groups)) = whole.split_once(',') else { return false };
+    first.len() <= 3
+        && digits(first)
+        && digits(fraction)
+        && groups.split(',').all(|group| group.len() == 3 && digits(group))
+}
+
+fn is_acronym(word: &str) -> bool {
+    let letter = |part: &str| part.starts_with(char::is_alphabetic) && part.chars().nth(1).is_none();
+    word.contains('.') && word.split('.').all(letter)
+}
+
 /// Scripts that put no spaces between words; Hangul too, whose words carry endings that would hide them.
-fn is_spaceless(c: char) -> bool {
+pub(super) fn is_spaceless(c: char) -> bool {
     matches!(c, '\u{e01}'..='\u{e3a}' | '\u{e40}'..='\u{e4e}' | '\u{e81}'..='\u{ece}' | '\u{f40}'..='\u{fbc}'
         | '\u{1000}'..='\u{103f}' | '\u{1100}'..='\u{11ff}' | '\u{1780}'..='\u{17d3}' | '\u{3005}'..='\u{3007}'
         | '\u{3041}'..='\u{309f}' | '\u{30a1}'..='\u{30fa}' | '\u{30fc}'..='\u{30ff}' | '\u{3131}'..='\u{318e}'
@@ -188,7 +319,14 @@ fn is_spaceless(c: char) -> bool {
 /// contraction or possessive puts behind its apostrophe: `nurse's` takes one, as `nurses` does.
 pub(super) fn cut(word: &str, pieces: &mut Vec<Piece>) -> u32 {
     pieces.clear();
-    Cutter { pieces, run: 0, part: 0, parts: 0, position: 0 }.cut(word)
+    // Leading and trailing joiners are no part of a name.
+    let start = word.len() - word.trim_start_matches('_').len();
+    let end = word.trim_end_matches('_').len();
+    if word.get(start..end).is_some_and(is_plain) {
+        pieces.push(Piece { role: Role::Plain, start, end, position: 0, width: 1 });
+        return 1;
+    }
+    Cutter { pieces, run: 0, part: 0, parts: 0, position: 0 }.cut(word, start..end)
 }
 
 /// Longest run behind an apostrophe that takes no position, in bytes: `'s`, `'ll`.
@@ -205,11 +343,8 @@ struct Cutter<'a> {
 }
 
 impl Cutter<'_> {
-    fn cut(mut self, word: &str) -> u32 {
-        // Leading and trailing joiners are no part of a name.
-        let inner = word.trim_start_matches('_');
-        let (start, end) = (word.len() - inner.len(), word.trim_end_matches('_').len());
-        self.push(Role::Whole, start, end, 0, 0);
+    fn cut(mut self, word: &str, inner: Range<usize>) -> u32 {
+        self.push(Role::Whole, inner.start, inner.end, 0, 0);
         let mut signs = false;
         let mut before = None;
         let mut contracted = false;
@@ -219,7 +354,7 @@ impl Cutter<'_> {
                 self.run = at + c.len_utf8();
                 self.part = self.run;
                 contracted = is_apostrophe(c);
-                signs |= !contracted && (start..end).contains(&at);
+                signs |= !contracted && inner.contains(&at);
                 before = None;
                 continue;
             }
@@ -279,7 +414,7 @@ pub(super) fn is_apostrophe(c: char) -> bool {
     matches!(c, '\'' | '\u{2018}' | '\u{2019}' | '\u{ff07}')
 }
 
-fn is_border(before: char, c: char, after: &str) -> bool {
+pub(super) fn is_border(before: char, c: char, after: &str) -> bool {
     if before.is_numeric() != c.is_numeric() {
         return true;
     }

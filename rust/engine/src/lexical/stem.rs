@@ -2,8 +2,10 @@
 
 use rust_stemmers::{Algorithm, Stemmer};
 
-use super::fold::{fold, lower};
-use super::{english, stopwords};
+use super::english;
+use super::fold::{fold, lower, truncate};
+use super::split::{self, Role};
+use super::stopwords::Stops;
 use crate::error::{Error, Result};
 
 /// Names in the order of [`ALGORITHMS`].
@@ -71,7 +73,7 @@ impl Language {
     pub(super) fn new(name: &str) -> Result<Self> {
         if name == "none" {
             let number = NAMES.len() as u8 + 1;
-            return Ok(Self { number, name: "none", stems: Stems::Not, stops: Stops::new(&[]), writes: |_| false });
+            return Ok(Self { number, name: "none", stems: Stems::Not, stops: Stops::new(name), writes: |_| false });
         }
         let at = NAMES.iter().position(|&known| known == name).ok_or_else(|| {
             Error::invalid(format!("language {name:?} is not known: use \"none\" or one of {}", NAMES.join(", ")))
@@ -80,7 +82,7 @@ impl Language {
             number: at as u8 + 1,
             name: NAMES[at],
             stems: if name == "english" { Stems::English } else { Stems::By(Stemmer::create(ALGORITHMS[at])) },
-            stops: Stops::new(if name == "english" { stopwords::ENGLISH } else { &[] }),
+            stops: Stops::new(name),
             writes: match name {
                 "english" => |c| c.is_ascii_lowercase(),
                 "russian" => |c| matches!(c, 'а'..='я' | 'ё'),
@@ -111,10 +113,34 @@ impl Language {
         }
     }
 
+    /// Appends the term of a raw stretch of text to nothing; leaves nothing of a stop word or a single character.
+    pub(super) fn write(&self, raw: &str, role: Role, out: &mut String) {
+        match role {
+            Role::Pair => return fold(raw, out),
+            Role::Plain if raw.starts_with(|c: char| c.is_ascii_digit()) => out.extend(raw.split(',')),
+            Role::Plain => raw.split('.').for_each(|letter| self.normal(letter, out)),
+            Role::Compound if raw.contains(char::is_alphabetic) => {
+                raw.split(split::is_hyphen).for_each(|word| self.normal(word, out));
+                truncate(out, 0);
+            }
+            _ => self.normal(raw, out),
+        }
+        self.term(out);
+    }
+
+    fn is_stop(&self, word: &str) -> bool {
+        if word.is_ascii() || self.stops.is_empty() {
+            return self.stops.contains(word);
+        }
+        let mut folded = String::new();
+        fold(word, &mut folded);
+        self.stops.contains(&folded)
+    }
+
     /// Replaces a normal word by its term; leaves nothing of a stop word or a single character.
     pub(super) fn term(&self, word: &mut String) {
         let single = word.chars().nth(1).is_none();
-        if single || self.stops.contains(word) {
+        if single || self.is_stop(word) {
             word.clear();
             return;
         }
@@ -133,29 +159,6 @@ impl Language {
             let accented = std::mem::take(word);
             fold(&accented, word);
         }
-    }
-}
-
-/// A list of stop words that tells at a glance of most words that they are not on it.
-struct Stops {
-    /// Sorted.
-    words: &'static [&'static str],
-    /// For each first byte the lengths that words with it have.
-    lengths: [u64; 256],
-}
-
-impl Stops {
-    fn new(words: &'static [&'static str]) -> Self {
-        let mut lengths = [0; 256];
-        for word in words {
-            lengths[usize::from(word.as_bytes()[0])] |= 1 << word.len().min(63);
-        }
-        Self { words, lengths }
-    }
-
-    fn contains(&self, word: &str) -> bool {
-        let lengths = word.bytes().next().map_or(0, |first| self.lengths[usize::from(first)]);
-        lengths >> word.len().min(63) & 1 == 1 && self.words.binary_search(&word).is_ok()
     }
 }
 
