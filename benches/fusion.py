@@ -5,6 +5,7 @@
 Documents are chunked as users' documents are and rank by their best chunk; of covidqa-long the chunks themselves are
 ranked, and relevant is the one that holds the answer. Differences have paired bootstrap intervals over questions.
 BM25 is measured once more on whole documents, as published figures are.
+`ragstone.tune` is given all questions of each set.
 """
 
 from __future__ import annotations
@@ -123,6 +124,10 @@ def measure(index: ragstone.Index, folder: Path) -> tuple[dict[str, Any], dict[s
     better = max(("bm25", "dense"), key=lambda half: values[half].mean())
     figures |= {"systems": systems, "better_half": better}
     figures["gains"] = {base: gain([values], base) for base in (better, "minmax .5", "rrf")}
+    if whole:
+        found = ragstone.tune(index, texts, qrels)
+        figures["tuned"] = {key: value for key, value in found.to_dict().items() if key != "candidates"}
+        figures["tuned"]["best_on_all"] = max(found.candidates, key=lambda one: one.ndcg).ndcg
     return figures, values
 
 

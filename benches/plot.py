@@ -1,4 +1,4 @@
-"""Draws recall against latency from a recorded result; without matplotlib there is no picture and no error."""
+"""Draws recorded results, recall or kinds of queries against time; without matplotlib no picture and no error."""
 
 from __future__ import annotations
 
@@ -55,6 +55,40 @@ def plot(result: Path) -> Path | None:
     axes.set_title(f"{data['rows']:,} vectors of {data['dimension']} dimensions, one thread ({data['set']})")
     axes.grid(alpha=0.3, which="both")
     axes.legend(fontsize="small")
+    picture = result.with_suffix(".png")
+    figure.savefig(picture, dpi=130, metadata={"Software": None})
+    pyplot.close(figure)
+    return picture
+
+
+def plot_lexical(result: Path) -> Path | None:
+    """Write a PNG beside the result: for each class of queries a group of bars, one a system, median and p99."""
+    if find_spec("matplotlib") is None:
+        return None
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    data = json.loads(result.read_text(encoding="utf-8"))
+    timed = {name: figures["top10"] for name, figures in data["contestants"].items() if "top10" in figures}
+    if not timed:
+        return None
+    kinds = list(next(iter(timed.values())))
+    figure, axes = pyplot.subplots(figsize=(9, 4.5), layout="constrained")
+    width = 0.8 / len(timed)
+    for place, (name, classes) in enumerate(timed.items()):
+        middle = [classes[kind]["p50_us"] for kind in kinds]
+        slow = [max(0.0, classes[kind]["p99_us"] - classes[kind]["p50_us"]) for kind in kinds]
+        at = np.arange(len(kinds)) + (place - (len(timed) - 1) / 2) * width
+        style = {"color": "black"} if name == "ragstone" else {}
+        axes.bar(at, middle, width, label=name, **style)
+        axes.errorbar(at, middle, [np.zeros(len(slow)), slow], fmt="none", ecolor="grey", linewidth=0.8)
+    axes.set_xticks(range(len(kinds)), kinds)
+    axes.set(yscale="log", ylabel="one query, µs: median, and p99 above (lower is better)")
+    axes.set_title(f"BM25, top 10 of {data['texts']:,} texts, one thread")
+    axes.grid(alpha=0.3, axis="y", which="both")
+    axes.legend(fontsize="small", ncols=2)
     picture = result.with_suffix(".png")
     figure.savefig(picture, dpi=130, metadata={"Software": None})
     pyplot.close(figure)

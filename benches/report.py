@@ -40,13 +40,13 @@ def main() -> int:
 
 def readme() -> str:
     """All sections for which there is a result."""
-    sections = [end_to_end(), dense(), quality()]
+    sections = [end_to_end(), dense(), lexical(), quality()]
     return "\n\n".join(section for section in sections if section)
 
 
 def benches() -> str:
-    """Everything that runs were judged by: dense search, then fusion."""
-    return "\n\n".join(section for section in (promises(), fusion()) if section)
+    """Everything that runs were judged by: dense search, lexical search, then fusion."""
+    return "\n\n".join(section for section in (promises(), lexical_promises(), fusion()) if section)
 
 
 def _result(name: str) -> Result | None:
@@ -119,10 +119,15 @@ def promises() -> str:
     for kind in ("", *LINES, "filtered"):
         for result in _dense(kind):
             for row in result.get("targets", []):
-                by_cpu = f"{row['by_cpu']:g}" if "by_cpu" in row else ""
-                reached = f"{row['reached']:g}" if row["met"] else f"**{row['reached']:g}: missed**"
-                rows.append([_shape(result), row["what"], f"{row['wanted']:g}", reached, by_cpu])
+                rows.append(_promise(_shape(result), row))
     return _table(["set", "promise", "wanted", "reached", "by CPU time"], rows) if rows else "No run is recorded."
+
+
+def _promise(shape: str, row: Result) -> list[str]:
+    """What was promised and what was reached, which is marked where it falls short."""
+    by_cpu = f"{row['by_cpu']:g}" if "by_cpu" in row else ""
+    reached = f"{row['reached']:g}" if row["met"] else f"**{row['reached']:g}: missed**"
+    return [shape, row["what"], f"{row['wanted']:g}", reached, by_cpu]
 
 
 def _dense(kind: str) -> list[Result]:
@@ -319,6 +324,147 @@ def _churn(result: Result) -> str:
 LINES: dict[str, Callable[[Result], str]] = {"batch": _batch, "cold": _cold, "isa": _isa, "churn": _churn}
 
 
+# --- lexical search -----------------------------------------------------------------------------------------------
+
+
+def lexical() -> str:
+    """Lexical search beside its rivals: classes of queries, then everything else in a line each."""
+    singles = _lexical("")
+    if not singles:
+        return ""
+    lines = [line(result) for kind, line in LEXICAL_LINES.items() for result in _lexical(kind)]
+    parts = [_classes(result, "top10") for result in singles]
+    parts += [_classes(result, "top100") for result in singles[:1]]
+    used = dict.fromkeys(version for result in singles for version in result["versions"].values())
+    pictures = [RESULTS / f"lexical-{result['name']}.png" for result in singles[:1]]
+    shown = [path for path in pictures if path.exists()]
+    parts += [f"Versions: {', '.join(used)}.", *(f"![{p.stem}]({p.relative_to(ROOT).as_posix()})" for p in shown)]
+    return "\n\n".join([_lexical_head(singles[0]), *parts, "\n".join(filter(None, lines))]).strip()
+
+
+def lexical_promises() -> str:
+    """Every promise of lexical search that was judged by a run, kept or not."""
+    rows = [
+        _promise(f"{result['texts']:,} texts", row)
+        for kind in ("", *LEXICAL_LINES)
+        for result in _lexical(kind)
+        for row in result.get("targets", [])
+    ]
+    head = "Lexical search (`make bench-lexical`):\n\n"
+    return head + _table(["size", "promise", "wanted", "reached", "by CPU time"], rows) if rows else ""
+
+
+def _lexical(kind: str) -> list[Result]:
+    """Recorded results of one kind, ``""`` for single queries, the largest first."""
+    suffix = f"-{kind}" if kind else ""
+    found = []
+    for path in RESULTS.glob("lexical-*.json"):
+        if match := re.fullmatch(rf"lexical-(\w+?(?:-ragstone)?){suffix}", path.stem):
+            found.append(json.loads(path.read_text(encoding="utf-8")) | {"name": match[1]})
+    return sorted(found, key=lambda result: (-int(result["texts"]), str(result["name"])))
+
+
+def _lexical_head(result: Result) -> str:
+    terms = "Ragstone's analyzer" if result["terms"] == "ragstone" else "one analyzer that is nobody's"
+    return (
+        f"**BM25 beside its rivals** (`make bench-lexical`; {_machine(result)}). One query, one thread, all systems "
+        f"over the same real texts and the same terms (of {terms}); ours analyzes the query while it is timed, the "
+        "others are given its terms. Median / 99th percentile of wall time in µs, and how many times our median the "
+        "median is, query by query side by side; overlap is the share of the exact top 10 by float64, ties counted:"
+    )
+
+
+def _classes(result: Result, hits: str) -> str:
+    timed = {name: figures for name, figures in result["contestants"].items() if hits in figures}
+    kinds = list(dict.fromkeys(kind for figures in timed.values() for kind in figures[hits]))
+    rows = []
+    for name, figures in timed.items():
+        cells = [_called(name), *(_times(figures[hits].get(kind), name) for kind in kinds)]
+        exactness = figures.get(f"exactness@{hits.removeprefix('top')}")
+        rows.append([*cells, _recall(exactness["tie_aware"]) if exactness else "–"])
+    title = f"{result['texts']:,} texts, {hits.replace('top', 'top ')}"
+    return _table([title, *kinds, "overlap"], rows)
+
+
+def _times(figures: Result | None, name: str) -> str:
+    if figures is None:
+        return "–"
+    cell = f"{_us(figures['p50_us'])} / {_us(figures['p99_us'])}"
+    if name == "ragstone":
+        return f"**{cell}**"
+    return f"{cell}: {figures['times_p50_us']:.3g} ×" if "times_p50_us" in figures else cell
+
+
+def _us(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
+
+
+def _lexical_exactness(result: Result) -> str:
+    wrong = "each exact" if not result["wrong"] else f"**{result['wrong']} not exact**"
+    return (
+        f"- {result['queries']:,} generated queries over {result['texts']:,} texts against float64: {wrong} in the "
+        f"best 10 and 100, ties counted; scores within {result['score_error']:.1g} of themselves."
+    )
+
+
+def _lexical_text(result: Result) -> str:
+    parts = [
+        f"{_called(name)} {_ms(made['wall_s'])} s wall, {_ms(made['cpu_s'])} s CPU, {made['peak_mb']:,} MB"
+        for name, made in result["figures"].items()
+    ]
+    return f"- Building from {result['text_mb']:,.0f} MB of text, own analysis of English: {'; '.join(parts)}."
+
+
+def _lexical_cold(result: Result) -> str:
+    parts = [
+        f"{_called(name).strip('*')} {_ms(figures['cold']['open_and_first_ms'])} ms from disk, "
+        f"{_ms(figures['warm']['open_and_first_ms'])} from the page cache"
+        for name, figures in result["figures"].items()
+        if not name.startswith("lucene")  # would be the time that Java starts in
+    ]
+    return f"- Open and first answer, {result['texts']:,} texts: {'; '.join(parts)}."
+
+
+def _lexical_update(result: Result) -> str:
+    parts = [
+        f"{what} {_ms(times['p50_ms'])} / {_ms(times['p99_ms'])} ms"
+        for what, times in result["figures"].items()
+        if what != "call_us"
+    ]
+    call = result["figures"]["call_us"]["unknown term"]
+    return (
+        f"- One text of {result['texts']:,} until the next search tells it, median / p99: {', '.join(parts)}; "
+        f"a search that finds nothing, {call:g} µs from Python."
+    )
+
+
+def _lexical_filters(result: Result) -> str:
+    parts = [
+        f"{name.removesuffix(' questions')} {_us(case['us'])} µs ({case['times']:g} × without)"
+        for name, case in result["cases"].items()
+        if name.endswith(" questions")
+    ]
+    return f"- Rows that pass or are left, questions, {result['texts']:,} texts: {'; '.join(parts)}."
+
+
+def _lexical_isa(result: Result) -> str:
+    parts = [
+        f"{name} {_us(figures['top10']['questions']['p50_us'])} µs, long {_us(figures['top10']['long']['p50_us'])} µs"
+        for name, figures in result["figures"].items()
+    ]
+    return f"- Instruction sets, questions, top 10, {result['texts']:,} texts: {'; '.join(parts)}."
+
+
+LEXICAL_LINES: dict[str, Callable[[Result], str]] = {
+    "exactness": _lexical_exactness,
+    "text": _lexical_text,
+    "cold": _lexical_cold,
+    "update": _lexical_update,
+    "filters": _lexical_filters,
+    "isa": _lexical_isa,
+}
+
+
 # --- quality ------------------------------------------------------------------------------------------------------
 
 
@@ -353,7 +499,7 @@ def quality() -> str:
 def fusion() -> str:
     """The default fusion beside its halves, other rules and its goals; then BM25 beside published figures."""
     result = _result("fusion")
-    return "\n\n".join([_fused(result), _goals(result), _published(result)]) if result else ""
+    return "\n\n".join([_fused(result), _goals(result), _tuned(result), _published(result)]) if result else ""
 
 
 def _fused(result: Result) -> str:
@@ -376,6 +522,21 @@ def _fused(result: Result) -> str:
         f"**Fusion**, nDCG@10 × 100, {result['embedder']} (`python benches/fusion.py --sets …`; {_machine(result)}); "
         f"95 % intervals: bootstrap over questions, paired for differences, {result['draws']:,} draws:\n\n"
     ) + _table(heads, rows)
+
+
+def _tuned(result: Result) -> str:
+    """What `ragstone tune` makes of each set's judgements."""
+    parts = []
+    for name, figures in result["sets"].items():
+        if "tuned" in figures:
+            found = figures["tuned"]
+            choice = f"{found['fusion']} {found['dense_weight']:g}" if found["changed"] else "keeps the default"
+            gain = _gain([found["gain"][key] for key in ("mean", "low", "high")])
+            parts.append(f"{name} {choice}, {gain}")
+    return (
+        "`ragstone tune` on each set, and what the best weight of other questions gains, 90 % interval (it keeps the "
+        f"default unless all of that is above zero): {'; '.join(parts)}."
+    )
 
 
 def _gain(interval: list[float]) -> str:

@@ -26,7 +26,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from build import SKIPPED, Archive, BuildError, _members, _say, fetch
+from build import Archive, BuildError, _members, _say, fetch
 from cleaners import clean, decode, dictionary_pages
 
 __all__ = ["chunks_of", "main"]

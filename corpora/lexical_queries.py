@@ -23,7 +23,7 @@ from pathlib import Path
 
 from queries import _IDENTIFIER, _QUESTION
 
-__all__ = ["CLASSES", "SETS", "make", "main"]
+__all__ = ["CLASSES", "SETS", "main", "make"]
 
 EACH = 250
 CLASSES = ("questions", "keywords", "identifiers", "long", "frequent", "rare")
@@ -140,7 +140,7 @@ def _rare(frequency: Counter[str], chance: random.Random) -> Iterator[str]:
     words = sorted(
         word for word, df in frequency.items() if 2 <= df <= 15 and re.fullmatch(r"[a-z][a-z0-9_]{3,30}", word)
     )
-    for _ in range(4 * EACH):
+    for _ in range(4 * EACH if len(words) > 1 else 0):
         yield " ".join(chance.sample(words, chance.randint(1, 2)))
 
 

@@ -125,7 +125,7 @@ def tune(
     0.1 to 1 (dense alone), and the default. The best by nDCG@10 is chosen on four fifths of the queries and judged on
     the rest, for each fifth, ten times over (repeated 5-fold cross-validation). If the 90 % interval of what this gains
     on the default, query by query, lies above zero, the best on all queries is the choice: one gain in twenty that is
-    none will still pass. Searches, embeds and stores nothing but the queries; the same input gives the same result.
+    none will still pass. Nothing is stored, and the same input gives the same result.
 
     Args:
         index: What is searched; it needs vectors, and the embedder that made them.

@@ -9,13 +9,13 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 MAGIC, MAGIC_END = b"\x89RAG\r\n\x1a\n", b"\nENDRAG\x89"
-BLOCK, WINDOW, WIDE = 65_536, 16_384, 255
+BLOCK, WINDOW = 65_536, 16_384
 
 
 class Damaged(Exception):
@@ -102,7 +102,88 @@ class Document:
     chunks: list[Chunk]
 
 
-class Segment:
+class Inverted:
+    """The inverted index of a file (section 5)."""
+
+    def __init__(self, file: File, rows: int) -> None:
+        self.file, self.rows = file, rows
+
+    @cached_property
+    def lengths(self) -> tuple[int, ...]:
+        """Length of each row in terms."""
+        return self.file.column("lex.lengths", "I")
+
+    @cached_property
+    def postings(self) -> dict[str, list[tuple[int, int]]]:
+        """Term to pairs of a row and a count, in the order of term numbers (section 5)."""
+        head = struct.unpack("<4I4Q2I3d", self.file.sections["lex.head"])
+        _need(head[:3] == (2, WINDOW, self.rows) and head[4] == sum(self.lengths), self.file.path, "lex.head")
+        filled = [length for length in self.lengths if length > 0] or [1]
+        _need(head[8:10] == (min(filled), max(filled)), self.file.path, "the range of lengths")
+        wide = dict(zip(self.file.column("lex.wide.keys", "Q"), self.file.column("lex.wide.counts", "I"), strict=True))
+        k1, b, average = head[10:]
+
+        def count(number: int, row: int, impact: int) -> int:
+            norm = k1 * (1 - b) + k1 * b / average * self.lengths[row]
+            likely = (number << 32 | row) in wide
+            found = wide[number << 32 | row] if likely else _count_of(impact, norm)
+            _need(found is not None and _impact(found, norm) == impact, self.file.path, "an impact")
+            return found or 0
+
+        postings = {}
+        entries = self.file.column("lex.entries", "Q")
+        for number, (term, entry) in enumerate(zip(self._terms(head[3]), entries, strict=True)):
+            if entry >> 62 == 0:
+                postings[term] = [(entry & (1 << 30) - 1, entry >> 30)]
+                continue
+            pairs = list(self._flat(entry) if entry >> 62 == 1 else self._containers(entry & 0xFFFF_FFFF))
+            postings[term] = [(row, count(number, row, impact)) for row, impact in pairs]
+            _need(pairs == sorted(pairs), self.file.path, "the order of rows")
+        _need(list(postings) == sorted(postings, key=str.encode), self.file.path, "the order of terms")
+        _need(sum(map(len, postings.values())) == head[5], self.file.path, "the number of postings")
+        return postings
+
+    def _flat(self, entry: int) -> Iterator[tuple[int, int]]:
+        at, size = 4 * (entry & (1 << 40) - 1), (entry >> 40 & 0xFF) + 1
+        raw = self.file.sections["lex.flat"][at : at + 5 * size]
+        impacts = raw[4 * size :]
+        _need(max(impacts) == entry >> 48 & 0xFF, self.file.path, "the greatest impact of a list")
+        return zip(_numbers("I", raw[: 4 * size]), impacts, strict=True)
+
+    def _containers(self, place: int) -> Iterator[tuple[int, int]]:
+        sections = self.file.sections
+        size, first, containers, *ranked = struct.unpack_from("<3I4B", sections["lex.frequent"], 16 * place)
+        seen = []
+        for container in range(first, first + containers):
+            half, window, last = struct.unpack_from("<IHH", sections["lex.windows"], 8 * container)
+            pairs = _container(sections["lex.postings"][2 * half :], last + 1)
+            _need(
+                sections["lex.impacts"][container] == max(impact for _, impact in pairs), self.file.path, "lex.impacts"
+            )
+            seen += [impact for _, impact in pairs]
+            yield from ((window * WINDOW + row, impact) for row, impact in pairs)
+        seen.sort(reverse=True)
+        expected = [seen[rank - 1] if rank <= size else 0 for rank in (10, 20, 100, 1000)]
+        _need(len(seen) == size and ranked == expected, self.file.path, "a frequent term")
+
+    def _terms(self, count: int) -> Iterator[str]:
+        raw, at, term = self.file.sections["lex.terms"], 0, b""
+        starts, prefixes = self.file.column("lex.blocks", "Q"), self.file.column("lex.prefixes", "Q")
+        for number in range(count):
+            _need(number % 16 != 0 or starts[number // 16] == at, self.file.path, "a block of terms")
+            shared, size = raw[at], raw[at + 1]
+            term = term[:shared] + raw[at + 2 : at + 2 + size]
+            if number % 16 == 0:
+                _need(
+                    prefixes[number // 16] == int.from_bytes(term[:8].ljust(8, b"\0"), "big"),
+                    self.file.path,
+                    "a prefix",
+                )
+            at += 2 + size
+            yield term.decode()
+
+
+class Segment(Inverted):
     """A segment with its vectors and deletes (sections 4 to 7)."""
 
     def __init__(self, directory: Path, entry: dict[str, Any], dimension: int | None) -> None:
@@ -187,56 +268,34 @@ class Segment:
             fields[field["scope"], field["key"], field["kind"]] = pairs
         return fields
 
-    @cached_property
-    def lengths(self) -> tuple[int, ...]:
-        """Length of each row in terms."""
-        return self.file.column("lex.lengths", "I")
 
-    @cached_property
-    def postings(self) -> dict[str, list[tuple[int, int]]]:
-        """Term to pairs of a row and a count, in the order of term numbers (section 5)."""
-        sections = self.file.sections
-        head = struct.unpack("<4I4Q3d", sections["lex.head"])
-        _need(head[:3] == (1, WINDOW, self.rows) and head[4] == sum(self.lengths), self.file.path, "lex.head")
-        wide = dict(zip(self.file.column("lex.wide.keys", "Q"), self.file.column("lex.wide.counts", "I"), strict=True))
-        containers = list(struct.iter_unpack("<IHH", sections["lex.windows"]))
-        entries, frequencies = self.file.column("lex.entries", "Q"), self.file.column("lex.df", "I")
+def _impact(count: int, norm: float) -> int:
+    return min(255, math.ceil(count / (count + norm) * 255 + 1e-9))
 
-        def read(number: int, entry: int, count: int) -> Iterator[tuple[int, int]]:
-            if count == 1:
-                yield entry & 0xFFFF_FFFF, entry >> 32
-                return
-            pieces: list[tuple[int, bytes, bytes, str]] = []
-            if count <= 64:
-                at = entry & (1 << 56) - 1
-                raw = sections["lex.flat"][at : at + 5 * count]
-                pieces.append((0, raw[: 4 * count], raw[4 * count :], "I"))
-            else:
-                first = entry & (1 << 40) - 1
-                for half, window, last in containers[first : first + (entry >> 40)]:
-                    size = last + 1
-                    raw = sections["lex.postings"][2 * half : 2 * half + 3 * size]
-                    pieces.append((window * WINDOW, raw[: 2 * size], raw[2 * size :], "H"))
-            for base, rows, counts, code in pieces:
-                for row, narrow in zip(_numbers(code, rows), counts, strict=True):
-                    yield base + row, wide[number << 32 | base + row] if narrow == WIDE else narrow
 
-        postings = {}
-        for number, (term, entry, count) in enumerate(zip(self._terms(head[3]), entries, frequencies, strict=True)):
-            postings[term] = list(read(number, entry, count))
-            _need(len(postings[term]) == count, self.file.path, "a document frequency")
-        _need(list(postings) == sorted(postings, key=str.encode), self.file.path, "the order of terms")
-        return postings
+@cache
+def _count_of(impact: int, norm: float) -> int | None:
+    """The only count that has this impact."""
+    counts = [count for count in range(1, 1000) if _impact(count, norm) == impact]
+    return counts[0] if len(counts) == 1 else None
 
-    def _terms(self, count: int) -> Iterator[str]:
-        raw, at, term = self.file.sections["lex.terms"], 0, b""
-        starts = self.file.column("lex.blocks", "Q")
-        for number in range(count):
-            _need(number % 16 != 0 or starts[number // 16] == at, self.file.path, "a block of terms")
-            shared, size = raw[at], raw[at + 1]
-            term = term[:shared] + raw[at + 2 : at + 2 + size]
-            at += 2 + size
-            yield term.decode()
+
+def _container(raw: bytes, size: int) -> list[tuple[int, int]]:
+    """Pairs of a local row and an impact."""
+    if size < 256:
+        return list(zip(_numbers("H", raw[: 2 * size]), raw[2 * size : 3 * size], strict=True))
+    starts, greatest, raw = [*_numbers("H", raw[:128]), size], raw[128:192], raw[192:]
+    if size <= 2048:
+        rows = [256 * block + row for block in range(64) for row in raw[starts[block] : starts[block + 1]]]
+        impacts = raw[size : 2 * size]
+    else:
+        rows = [row for row in range(WINDOW) if raw[row // 8] >> row % 8 & 1]
+        impacts = raw[2048 : 2048 + size]
+    for block in range(64):
+        here = slice(starts[block], starts[block + 1])
+        if any(row // 256 != block for row in rows[here]) or max(impacts[here], default=0) != greatest[block]:
+            raise ValueError(f"block {block} of a container contradicts its head")
+    return list(zip(rows, impacts, strict=True))
 
 
 def _vectors(file: File, part: dict[str, Any], dimension: int | None) -> dict[int, tuple[float, ...]]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from formats.reader import Damaged, File, Index
+from formats.reader import Damaged, File, Index, Inverted
 from ragstone import _core
 
 DIMENSION = 20
@@ -245,10 +245,29 @@ def test_indexes_saved_on_their_own(tmp_path: Path) -> None:
     first = vectors(3, 1)[1]
     assert file.column("vec.f32", "f")[:DIMENSION] == pytest.approx(tuple(first / np.linalg.norm(first)), abs=1e-6)
     lexical = _core.LexicalIndex("english", 1.2, 0.75)
-    lexical.add(["kelp kelp", "fjord"], np.array([5, 2], dtype=np.int64))
+    lexical.add(["kelp kelp", "fjord"], np.array([5, 2], dtype=np.int64), threads=1)
     lexical.save(tmp_path / "lexical")
     file = File(tmp_path / "lexical", "LIDX")
     assert file.column("index.ids", "q") == (2, 5)
     head = json.loads(file.sections["index.head"])
     assert (head["language"], head["k1"], head["b"], head["next_id"]) == ("english", 1.2, 0.75, 6)
     assert file.column("lex.lengths", "I") == (1, 2)
+
+
+def test_lists_of_postings_of_every_form(tmp_path: Path) -> None:
+    # Catches a form of postings that is described wrongly: one, a flat list, rows, blocks, bits, counts of their own.
+    steps = {"one": 19_000, "flat": 5000, "rows": 100, "blocks": 40, "bits": 3, "all": 1}
+
+    def count(row: int, step: int) -> int:
+        return 1 + (row // step) % 3 + 60 * (row == 4200)
+
+    texts = [
+        " ".join(f"{word} " * count(row, step) for word, step in steps.items() if row % step == 0)
+        for row in range(18_000)
+    ]
+    lexical = _core.LexicalIndex("none", 1.2, 0.75)
+    lexical.add(texts, None, threads=1)
+    lexical.save(tmp_path / "lexical")
+    inverted = Inverted(File(tmp_path / "lexical", "LIDX"), len(texts))
+    expected = {word: [(row, count(row, step)) for row in range(0, len(texts), step)] for word, step in steps.items()}
+    assert inverted.postings == expected

@@ -28,6 +28,12 @@ def result(reached: float, gain: float) -> dict[str, Any]:
                 "queries": 1200,
                 "chunks": 3400,
                 "better_half": "dense",
+                "tuned": {
+                    "fusion": "convex",
+                    "dense_weight": 0.4,
+                    "changed": gain > 0.02,
+                    "gain": {"mean": gain, "low": gain - 0.02, "high": gain + 0.02},
+                },
                 "systems": dict.fromkeys(("bm25", "dense", "rrf", "minmax .5", "default"), row),
                 "gains": {key: [gain, gain - 0.01, gain + 0.01] for key in ("dense", "minmax .5", "rrf")},
             }
@@ -60,12 +66,14 @@ def test_a_goal_that_was_missed_is_bold_and_stays_below_it(tmp_path: Path, monke
     assert "**73.7: missed**" in text
     assert "| small | default minus RRF | 1.5 | **1.4: missed** |" in text
     assert "73.8 [" not in text
+    assert "small keeps the default, +1.5 [-0.5, +3.5]" in text
 
 
 def test_a_goal_that_was_kept_is_plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches figures, intervals or goals in each other's columns."""
     text = written(tmp_path, monkeypatch, result(0.7421, 0.0251))
     assert "missed" not in text
+    assert "small convex 0.4, +2.5 [+0.5, +4.5]" in text
     (line,) = (line for line in text.splitlines() if line.startswith("| small (1,200, 3,400) |"))
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells[1:5] == ["74.2"] * 4

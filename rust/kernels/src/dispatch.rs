@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::OnceLock;
 
 use crate::codes::{BLOCK_ROWS, CodeQuery, GROUP};
-use crate::postings::{BLOCKS, Bits, Sums};
+use crate::postings::{BLOCKS, Bits, Maxima, Sums};
 use crate::quantize::{Rotation, Rounded};
 use crate::scalar;
 
@@ -36,10 +36,11 @@ type Int8Rows = unsafe fn(&[i16], &[i8], usize, &mut [i32]);
 type Int8Gather = unsafe fn(&[i16], &[i8], usize, &[u32], &mut [i32]);
 type Rotate = unsafe fn(&Rotation, &mut [f32]);
 type Round = unsafe fn(&[f32], &mut [i8]) -> Rounded;
-type AddBlocks = unsafe fn(&mut Sums, &[u16; BLOCKS], &[u8], &[u8], u16, u64) -> bool;
-type AddBits = unsafe fn(&mut Sums, &[u16; BLOCKS], &Bits, &[u8], u16, u64) -> bool;
-type AddBounds = unsafe fn(&mut [u16; BLOCKS], &[u8; BLOCKS], u16);
-type BlockMaxima = unsafe fn(&Sums, u64, &mut [u16; BLOCKS]);
+type AddRows = unsafe fn(&mut Sums, &mut Maxima, &[u16], &[u8], u16, u64);
+type AddBlocks = unsafe fn(&mut Sums, &mut Maxima, &[u16; BLOCKS], &[u8], &[u8], u16, u64) -> bool;
+type AddBits = unsafe fn(&mut Sums, &mut Maxima, &[u16; BLOCKS], &Bits, &[u8], u16, u64) -> bool;
+type ChangeBounds = unsafe fn(&mut Maxima, &[u8; BLOCKS], u16);
+type Reaching = unsafe fn(&Maxima, &Maxima, u16) -> u64;
 type Estimate = unsafe fn(&[&CodeQuery], &[u8], &[f32], &mut [u64], &mut [f32]);
 
 /// The operations of one instruction set.
@@ -57,10 +58,12 @@ pub struct Kernels {
     pub(crate) int8_gather: Int8Gather,
     pub(crate) rotate: Rotate,
     pub(crate) round: Round,
+    pub(crate) add_rows: AddRows,
     pub(crate) add_blocks: AddBlocks,
     pub(crate) add_bits: AddBits,
-    pub(crate) add_bounds: AddBounds,
-    pub(crate) block_maxima: BlockMaxima,
+    pub(crate) add_bounds: ChangeBounds,
+    pub(crate) take_bounds: ChangeBounds,
+    pub(crate) reaching: Reaching,
     pub(crate) estimate: Estimate,
     /// Makes the tables of one group of code bytes from its levels.
     pub(crate) fill: fn(&[i8; 8 * GROUP], &mut [u8]),
@@ -138,11 +141,28 @@ impl Kernels {
         unsafe { (self.round)(values, codes) }
     }
 
-    /// Adds the postings of some blocks to the sums of a window ([`crate::postings`]): a block's postings begin at its
-    /// entry of `starts`, their rows count within the block. Tells whether `starts` ascend and fit the postings.
+    /// Adds postings of some blocks to the sums of a window ([`crate::postings`]) and keeps their greatest sums; they are
+    /// given by their rows in the window, ascending.
+    pub fn add_rows(
+        &self,
+        sums: &mut Sums,
+        maxima: &mut Maxima,
+        rows: &[u16],
+        impacts: &[u8],
+        weight: u16,
+        blocks: u64,
+    ) {
+        // SAFETY: `self` comes from the table after detection (see the type), which is all that the function asks.
+        unsafe { (self.add_rows)(sums, maxima, rows, impacts, weight, blocks) }
+    }
+
+    /// As [`Self::add_rows`], for postings whose rows count within their block; those of a block begin at its entry of
+    /// `starts`. Tells whether `starts` ascend and fit the postings.
+    #[allow(clippy::too_many_arguments, reason = "the columns of one container, each from its own place in a file")]
     pub fn add_blocks(
         &self,
         sums: &mut Sums,
+        maxima: &mut Maxima,
         starts: &[u16; BLOCKS],
         rows: &[u8],
         impacts: &[u8],
@@ -150,13 +170,15 @@ impl Kernels {
         blocks: u64,
     ) -> bool {
         // SAFETY: `self` comes from the table after detection (see the type), which is all that the function asks.
-        unsafe { (self.add_blocks)(sums, starts, rows, impacts, weight, blocks) }
+        unsafe { (self.add_blocks)(sums, maxima, starts, rows, impacts, weight, blocks) }
     }
 
     /// As [`Self::add_blocks`], for postings given by a bit for each row of the window.
+    #[allow(clippy::too_many_arguments, reason = "the columns of one container, each from its own place in a file")]
     pub fn add_bits(
         &self,
         sums: &mut Sums,
+        maxima: &mut Maxima,
         starts: &[u16; BLOCKS],
         bits: &Bits,
         impacts: &[u8],
@@ -164,19 +186,25 @@ impl Kernels {
         blocks: u64,
     ) -> bool {
         // SAFETY: `self` comes from the table after detection (see the type), which is all that the function asks.
-        unsafe { (self.add_bits)(sums, starts, bits, impacts, weight, blocks) }
+        unsafe { (self.add_bits)(sums, maxima, starts, bits, impacts, weight, blocks) }
     }
 
     /// Adds to the bound of each block what the greatest impact of a term in it can add to a sum.
-    pub fn add_bounds(&self, bounds: &mut [u16; BLOCKS], maxima: &[u8; BLOCKS], weight: u16) {
+    pub fn add_bounds(&self, bounds: &mut Maxima, greatest: &[u8; BLOCKS], weight: u16) {
         // SAFETY: `self` comes from the table after detection (see the type), which is all that the function asks.
-        unsafe { (self.add_bounds)(bounds, maxima, weight) }
+        unsafe { (self.add_bounds)(bounds, greatest, weight) }
     }
 
-    /// The greatest sums of some blocks; entries of other blocks stay.
-    pub fn block_maxima(&self, sums: &Sums, blocks: u64, maxima: &mut [u16; BLOCKS]) {
+    /// Takes back what [`Self::add_bounds`] added.
+    pub fn take_bounds(&self, bounds: &mut Maxima, greatest: &[u8; BLOCKS], weight: u16) {
         // SAFETY: `self` comes from the table after detection (see the type), which is all that the function asks.
-        unsafe { (self.block_maxima)(sums, blocks, maxima) }
+        unsafe { (self.take_bounds)(bounds, greatest, weight) }
+    }
+
+    /// The blocks whose greatest sum and bound together reach `least`.
+    pub fn reaching(&self, maxima: &Maxima, bounds: &Maxima, least: u16) -> u64 {
+        // SAFETY: `self` comes from the table after detection (see the type), which is all that the function asks.
+        unsafe { (self.reaching)(maxima, bounds, least) }
     }
 
     /// Prepares a rotated query for [`Self::estimate`] with the same instruction set; `reach` is how far the product of

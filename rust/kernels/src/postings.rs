@@ -13,6 +13,8 @@ pub const BLOCKS: usize = WINDOW_ROWS / BLOCK_ROWS;
 
 /// A sum for each row of a window.
 pub type Sums = [u16; WINDOW_ROWS];
+/// The greatest sum of each block.
+pub type Maxima = [u16; BLOCKS];
 /// A bit for each row of a window, least significant first.
 pub type Bits = [u8; WINDOW_ROWS / 8];
 
@@ -22,21 +24,26 @@ pub fn contribution(impact: u8, weight: u16) -> u16 {
     (u32::from(impact) * u32::from(weight) >> 8) as u16
 }
 
-/// Adds postings given by their rows in the window.
-pub fn add_rows(sums: &mut Sums, rows: &[u16], impacts: &[u8], weight: u16, blocks: u64) {
-    let pairs = rows.iter().zip(impacts);
-    if blocks == u64::MAX {
-        for (&row, &impact) in pairs {
-            let sum = &mut sums[usize::from(row) % WINDOW_ROWS];
-            *sum = sum.wrapping_add(contribution(impact, weight));
-        }
-    } else {
-        for (&row, &impact) in pairs {
-            let row = usize::from(row) % WINDOW_ROWS;
-            // A product instead of a branch that nobody could predict.
-            let kept = (blocks >> (row / BLOCK_ROWS) & 1) as u16;
-            sums[row] = sums[row].wrapping_add(contribution(impact, weight) * kept);
-        }
+/// Adds postings given by their rows in the window, ascending.
+#[inline(always)]
+pub(crate) fn add_rows(sums: &mut Sums, maxima: &mut Maxima, rows: &[u16], impacts: &[u8], weight: u16, blocks: u64) {
+    // The greatest sum of a block in a register while its rows last, then here: never read from where it was just
+    // written.
+    let mut found = [0; BLOCKS];
+    let (mut last, mut maximum) = (0, 0);
+    for (&row, &impact) in rows.iter().zip(impacts) {
+        let row = usize::from(row) % WINDOW_ROWS;
+        let block = row / BLOCK_ROWS;
+        // A product instead of a branch that nobody could predict.
+        let kept = (blocks >> block & 1) as u16;
+        let sum = sums[row].wrapping_add(contribution(impact, weight) * kept);
+        sums[row] = sum;
+        maximum = if block == last { sum.max(maximum) } else { sum };
+        last = block;
+        found[block] = maximum;
+    }
+    for block in 0..BLOCKS {
+        maxima[block] = maxima[block].max(found[block]);
     }
 }
 
@@ -60,6 +67,7 @@ pub fn block_range(starts: &[u16; BLOCKS], block: usize, postings: usize) -> std
 #[inline(always)]
 pub(crate) fn add_blocks(
     sums: &mut Sums,
+    maxima: &mut Maxima,
     starts: &[u16; BLOCKS],
     rows: &[u8],
     impacts: &[u8],
@@ -75,10 +83,13 @@ pub(crate) fn add_blocks(
             continue;
         };
         let sums = &mut sums[block];
+        let mut maximum = maxima[block];
         for (&row, &impact) in rows.iter().zip(impacts) {
-            let sum = &mut sums[usize::from(row)];
-            *sum = sum.wrapping_add(contribution(impact, weight));
+            let sum = sums[usize::from(row)].wrapping_add(contribution(impact, weight));
+            sums[usize::from(row)] = sum;
+            maximum = maximum.max(sum);
         }
+        maxima[block] = maximum;
     }
     sound
 }
@@ -93,64 +104,99 @@ pub(crate) fn add_word(sums: &mut [u16; 64], word: u64, impacts: &[u8; 64], weig
 /// Adds postings given by bits, with the `add_word` in scope: a macro, as a function with a target feature can be given
 /// neither as a parameter nor inlined into another without it.
 macro_rules! add_bits {
-    ($sums:expr, $starts:expr, $bits:expr, $impacts:expr, $weight:expr, $blocks:expr) => {{
+    ($sums:expr, $maxima:expr, $starts:expr, $bits:expr, $impacts:expr, $weight:expr, $blocks:expr) => {{
         let mut sound = true;
         let sums = $sums.as_chunks_mut::<64>().0.as_chunks_mut::<4>().0;
         let words = $bits.as_chunks::<8>().0.as_chunks::<4>().0;
         for block in crate::postings::set_bits($blocks) {
             let range = crate::postings::block_range($starts, block, $impacts.len());
             // Up to the end of all, so that 64 of them can be read where fewer are needed.
-            let Some(mut impacts) = $impacts.get(range.start..) else {
+            let Some(impacts) = $impacts.get(range.start..) else {
                 sound = false;
                 continue;
+            };
+            let mut padded;
+            let impacts: &[u8; crate::postings::READ_AHEAD] = match impacts.first_chunk() {
+                Some(impacts) => impacts,
+                None => {
+                    padded = [0; crate::postings::READ_AHEAD];
+                    padded[..impacts.len()].copy_from_slice(impacts);
+                    &padded
+                }
             };
             let mut postings = 0;
             for (sums, &word) in sums[block].iter_mut().zip(&words[block]) {
                 let word = u64::from_le_bytes(word);
-                let count = word.count_ones() as usize;
-                add_word(sums, word, crate::postings::chunk(impacts, &mut [0; 64]), $weight);
-                postings += count;
-                impacts = impacts.get(count..).unwrap_or_default();
+                let impacts = impacts[postings..].first_chunk().expect("64 for each word and 64 more");
+                add_word(sums, word, impacts, $weight);
+                postings += word.count_ones() as usize;
             }
             sound &= range.start + postings == range.end;
+            $maxima[block] = crate::postings::maximum(&sums[block]);
         }
         sound
     }};
 }
 pub(crate) use add_bits;
 
-/// The first 64 of some impacts, filled up with zeros.
-#[inline(always)]
-pub(crate) fn chunk<'a>(impacts: &'a [u8], padded: &'a mut [u8; 64]) -> &'a [u8; 64] {
-    impacts.first_chunk().unwrap_or_else(|| {
-        padded[..impacts.len()].copy_from_slice(impacts);
-        padded
-    })
-}
+/// Impacts of a block of rows at most, and as many more as are read at once.
+pub(crate) const READ_AHEAD: usize = BLOCK_ROWS + 64;
 
-/// Adds the greatest impact of each block to the bound of the block.
+/// Adds to the bound of each block what the greatest impact of a term in it can add to a sum.
 #[inline(always)]
-pub(crate) fn add_bounds(bounds: &mut [u16; BLOCKS], maxima: &[u8; BLOCKS], weight: u16) {
+pub(crate) fn add_bounds(bounds: &mut Maxima, greatest: &[u8; BLOCKS], weight: u16) {
     for block in 0..BLOCKS {
-        // The upper half of a product of 16-bit integers: one instruction for many of them.
-        let product = u32::from(u16::from(maxima[block]) << 8) * u32::from(weight) >> 16;
-        bounds[block] = bounds[block].wrapping_add(product as u16);
+        bounds[block] = bounds[block].wrapping_add(upper_product(greatest[block], weight));
     }
 }
 
-/// Replaces entries of `maxima` by the greatest sum of their block.
+/// Takes back what [`add_bounds`] added.
 #[inline(always)]
-pub(crate) fn block_maxima(sums: &Sums, blocks: u64, maxima: &mut [u16; BLOCKS]) {
-    let sums = sums.as_chunks::<BLOCK_ROWS>().0;
-    for block in set_bits(blocks) {
-        let mut lanes = [0u16; 64];
-        for part in sums[block].as_chunks::<64>().0 {
-            for lane in 0..64 {
-                lanes[lane] = lanes[lane].max(part[lane]);
-            }
-        }
-        maxima[block] = lanes.into_iter().fold(0, u16::max);
+pub(crate) fn take_bounds(bounds: &mut Maxima, greatest: &[u8; BLOCKS], weight: u16) {
+    for block in 0..BLOCKS {
+        bounds[block] = bounds[block].wrapping_sub(upper_product(greatest[block], weight));
     }
+}
+
+/// A contribution as the upper half of a product of 16-bit integers: one instruction for many of them.
+#[inline(always)]
+fn upper_product(impact: u8, weight: u16) -> u16 {
+    (u32::from(u16::from(impact) << 8) * u32::from(weight) >> 16) as u16
+}
+
+/// The blocks whose greatest sum and bound together reach `least`.
+#[inline(always)]
+pub(crate) fn reaching(maxima: &Maxima, bounds: &Maxima, least: u16) -> u64 {
+    let mut reached = [0u8; BLOCKS];
+    for block in 0..BLOCKS {
+        reached[block] = u8::from(maxima[block].saturating_add(bounds[block]) >= least);
+    }
+    let mut blocks = 0;
+    for (byte, eight) in reached.as_chunks().0.iter().enumerate() {
+        // Gathers the lowest bits of eight bytes in the highest byte.
+        let bits = u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        blocks |= bits << (8 * byte);
+    }
+    blocks
+}
+
+/// The greatest of the sums of a block.
+#[inline(always)]
+pub(crate) fn maximum(sums: &[[u16; 64]]) -> u16 {
+    let mut lanes = [0u16; 64];
+    for part in sums {
+        for lane in 0..64 {
+            lanes[lane] = lanes[lane].max(part[lane]);
+        }
+    }
+    let mut half = 32;
+    while half > 0 {
+        for lane in 0..half {
+            lanes[lane] = lanes[lane].max(lanes[lane + half]);
+        }
+        half /= 2;
+    }
+    lanes[0]
 }
 
 /// For each byte of a bitmap, which of the next impacts belongs to which of its eight rows; 0x80 where none does.

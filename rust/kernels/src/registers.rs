@@ -37,10 +37,12 @@ macro_rules! kernels {
             int8_gather,
             rotate,
             round,
+            add_rows,
             add_blocks,
             add_bits,
             add_bounds,
-            block_maxima,
+            take_bounds,
+            reaching,
             estimate,
             fill,
             table_bytes: $table_bytes,
@@ -62,41 +64,56 @@ macro_rules! kernels {
         }
 
         #[target_feature(enable = $feature)]
+        fn add_rows(
+            sums: &mut crate::postings::Sums,
+            maxima: &mut crate::postings::Maxima,
+            rows: &[u16],
+            impacts: &[u8],
+            weight: u16,
+            blocks: u64,
+        ) {
+            crate::postings::add_rows(sums, maxima, rows, impacts, weight, blocks);
+        }
+
+        #[target_feature(enable = $feature)]
         fn add_blocks(
             sums: &mut crate::postings::Sums,
+            maxima: &mut crate::postings::Maxima,
             starts: &[u16; crate::postings::BLOCKS],
             rows: &[u8],
             impacts: &[u8],
             weight: u16,
             blocks: u64,
         ) -> bool {
-            crate::postings::add_blocks(sums, starts, rows, impacts, weight, blocks)
+            crate::postings::add_blocks(sums, maxima, starts, rows, impacts, weight, blocks)
         }
 
         #[target_feature(enable = $feature)]
         fn add_bits(
             sums: &mut crate::postings::Sums,
+            maxima: &mut crate::postings::Maxima,
             starts: &[u16; crate::postings::BLOCKS],
             bits: &crate::postings::Bits,
             impacts: &[u8],
             weight: u16,
             blocks: u64,
         ) -> bool {
-            crate::postings::add_bits!(sums, starts, bits, impacts, weight, blocks)
+            crate::postings::add_bits!(sums, maxima, starts, bits, impacts, weight, blocks)
         }
 
         #[target_feature(enable = $feature)]
-        fn add_bounds(
-            bounds: &mut [u16; crate::postings::BLOCKS],
-            maxima: &[u8; crate::postings::BLOCKS],
-            weight: u16,
-        ) {
-            crate::postings::add_bounds(bounds, maxima, weight);
+        fn add_bounds(bounds: &mut crate::postings::Maxima, greatest: &[u8; crate::postings::BLOCKS], weight: u16) {
+            crate::postings::add_bounds(bounds, greatest, weight);
         }
 
         #[target_feature(enable = $feature)]
-        fn block_maxima(sums: &crate::postings::Sums, blocks: u64, maxima: &mut [u16; crate::postings::BLOCKS]) {
-            crate::postings::block_maxima(sums, blocks, maxima);
+        fn take_bounds(bounds: &mut crate::postings::Maxima, greatest: &[u8; crate::postings::BLOCKS], weight: u16) {
+            crate::postings::take_bounds(bounds, greatest, weight);
+        }
+
+        #[target_feature(enable = $feature)]
+        fn reaching(maxima: &crate::postings::Maxima, bounds: &crate::postings::Maxima, least: u16) -> u64 {
+            crate::postings::reaching(maxima, bounds, least)
         }
 
         #[target_feature(enable = $feature)]

@@ -13,7 +13,7 @@
 
 use crate::codes;
 use crate::dispatch::Kernels;
-use crate::postings::{self, BLOCKS, Bits, Sums, add_word};
+use crate::postings::{self, BLOCKS, Bits, Maxima, Sums, add_word};
 use crate::quantize;
 
 /// Number of partial sums of a dot product.
@@ -33,12 +33,16 @@ pub(crate) const KERNELS: Kernels = Kernels {
     int8_gather,
     rotate: |rotation, values| quantize::rotate(rotation, values),
     round: |values, codes| quantize::round(values, codes),
-    add_blocks: |sums, starts, rows, impacts, weight, blocks| {
-        postings::add_blocks(sums, starts, rows, impacts, weight, blocks)
+    add_rows: |sums, maxima, rows, impacts, weight, blocks| {
+        postings::add_rows(sums, maxima, rows, impacts, weight, blocks);
+    },
+    add_blocks: |sums, maxima, starts, rows, impacts, weight, blocks| {
+        postings::add_blocks(sums, maxima, starts, rows, impacts, weight, blocks)
     },
     add_bits,
-    add_bounds: |bounds, maxima, weight| postings::add_bounds(bounds, maxima, weight),
-    block_maxima: |sums, blocks, maxima| postings::block_maxima(sums, blocks, maxima),
+    add_bounds: |bounds, greatest, weight| postings::add_bounds(bounds, greatest, weight),
+    take_bounds: |bounds, greatest, weight| postings::take_bounds(bounds, greatest, weight),
+    reaching: |maxima, bounds, least| postings::reaching(maxima, bounds, least),
     estimate: codes::estimate,
     fill: codes::fill_bytes,
     table_bytes: codes::GROUP * 256,
@@ -132,6 +136,14 @@ fn int8_gather(query: &[i16], column: &[i8], stride: usize, wanted: &[u32], out:
     }
 }
 
-fn add_bits(sums: &mut Sums, starts: &[u16; BLOCKS], bits: &Bits, impacts: &[u8], weight: u16, blocks: u64) -> bool {
-    postings::add_bits!(sums, starts, bits, impacts, weight, blocks)
+fn add_bits(
+    sums: &mut Sums,
+    maxima: &mut Maxima,
+    starts: &[u16; BLOCKS],
+    bits: &Bits,
+    impacts: &[u8],
+    weight: u16,
+    blocks: u64,
+) -> bool {
+    postings::add_bits!(sums, maxima, starts, bits, impacts, weight, blocks)
 }

@@ -312,33 +312,45 @@ proptest! {
                 }
             }
         }
+        let rows: Vec<u16> =
+            (0..WINDOW_ROWS as u16).filter(|&row| given.bits[usize::from(row) / 8] >> (row % 8) & 1 == 1).collect();
+        let maximum = |block: usize| {
+            let range = block * postings::BLOCK_ROWS..(block + 1) * postings::BLOCK_ROWS;
+            *expected[range].iter().max().unwrap()
+        };
+        let maxima: [u16; BLOCKS] = std::array::from_fn(|block| if blocks >> block & 1 == 1 { maximum(block) } else { 7 });
         every(|kernels| {
-            let mut sums = [7; WINDOW_ROWS];
-            assert!(kernels.add_bits(&mut sums, &given.starts, &given.bits, &given.impacts, weight, blocks));
-            assert!(sums == expected, "{kernels:?} bits");
-            let mut sums = [7; WINDOW_ROWS];
-            assert!(kernels.add_blocks(&mut sums, &given.starts, &given.rows, &given.impacts, weight, blocks));
+            let (mut sums, mut found) = ([7; WINDOW_ROWS], [7; BLOCKS]);
+            assert!(kernels.add_bits(&mut sums, &mut found, &given.starts, &given.bits, &given.impacts, weight, blocks));
+            assert!(sums == expected && found == maxima, "{kernels:?} bits");
+            let (mut sums, mut found) = ([7; WINDOW_ROWS], [0; BLOCKS]);
+            assert!(kernels.add_blocks(&mut sums, &mut found, &given.starts, &given.rows, &given.impacts, weight, blocks));
             assert!(sums == expected, "{kernels:?} blocks");
-            let mut maxima = [1; BLOCKS];
-            kernels.block_maxima(&sums, blocks, &mut maxima);
+            let (mut sums, mut found) = ([7; WINDOW_ROWS], [0; BLOCKS]);
+            kernels.add_rows(&mut sums, &mut found, &rows, &given.impacts, weight, blocks);
+            assert!(sums == expected, "{kernels:?} rows");
+            for block in 0..BLOCKS {
+                let range = block * postings::BLOCK_ROWS..(block + 1) * postings::BLOCK_ROWS;
+                let here = rows.iter().map(|&row| usize::from(row)).filter(|row| range.contains(row));
+                assert_eq!(found[block], here.map(|row| expected[row]).max().unwrap_or(0), "{kernels:?} {block}");
+            }
             let mut bounds = [1; BLOCKS];
             kernels.add_bounds(&mut bounds, &greatest, weight);
             for block in 0..BLOCKS {
-                let range = block * postings::BLOCK_ROWS..(block + 1) * postings::BLOCK_ROWS;
-                let maximum = if blocks >> block & 1 == 1 { *expected[range].iter().max().unwrap() } else { 1 };
-                assert_eq!(maxima[block], maximum);
                 assert_eq!(bounds[block], 1u16.wrapping_add((u32::from(greatest[block]) * u32::from(weight) >> 8) as u16));
             }
+            let reaching = kernels.reaching(&maxima, &bounds, maxima[3].saturating_add(bounds[3]));
+            for block in 0..BLOCKS {
+                let reaches = maxima[block].saturating_add(bounds[block]) >= maxima[3].saturating_add(bounds[3]);
+                assert_eq!(reaching >> block & 1 == 1, reaches, "{kernels:?} {block}");
+            }
+            kernels.take_bounds(&mut bounds, &greatest, weight);
+            assert_eq!(bounds, [1; BLOCKS]);
             // Starts that do not fit are told, whatever is added.
             let mut starts = given.starts;
             starts[5] = u16::MAX;
-            assert!(!kernels.add_bits(&mut sums, &starts, &given.bits, &given.impacts, weight, u64::MAX));
-            assert!(!kernels.add_blocks(&mut sums, &starts, &given.rows, &given.impacts, weight, u64::MAX));
+            assert!(!kernels.add_bits(&mut sums, &mut found, &starts, &given.bits, &given.impacts, weight, u64::MAX));
+            assert!(!kernels.add_blocks(&mut sums, &mut found, &starts, &given.rows, &given.impacts, weight, u64::MAX));
         });
-        let mut sums = [7; WINDOW_ROWS];
-        let rows: Vec<u16> =
-            (0..WINDOW_ROWS as u16).filter(|&row| given.bits[usize::from(row) / 8] >> (row % 8) & 1 == 1).collect();
-        postings::add_rows(&mut sums, &rows, &given.impacts, weight, blocks);
-        assert!(sums == expected);
     }
 }

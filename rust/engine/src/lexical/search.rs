@@ -1,12 +1,12 @@
 //! The best rows of a query: bounds in integers say where to look, exact scores in f64 decide.
 //!
 //! Impacts (8 bits) times weights (16 bits, of all terms together below 2¹⁶) bound what a posting adds to a score, to a
-//! known error. Windows of rows are visited by descending bound. In a window, the terms that a row cannot do without
-//! are added up first; blocks of 256 rows whose greatest sum, with the greatest impacts of the other terms in them,
-//! stays below the k-th best sum of rows seen so far are left, in the others all terms are added. What comes within
-//! the error of the k-th best sum is scored exactly at the end.
+//! known error. Windows of rows are visited by descending bound. In a window, terms are added up one after another, the
+//! weightiest first; a block of 256 rows is left as soon as its greatest sum, with the greatest impacts of the terms
+//! still to come in it, stays below the k-th best sum of rows seen so far. What comes within the error of the k-th best
+//! sum is scored exactly at the end.
 //!
-//! Turtle and Flood, Query evaluation: strategies and optimizations (1995), for terms that a row cannot do without;
+//! Turtle and Flood, Query evaluation: strategies and optimizations (1995), for bounds of terms;
 //! Ding and Suel, Faster top-k document retrieval using block-max indexes (2011), for bounds of blocks.
 
 use std::cell::RefCell;
@@ -14,12 +14,12 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use ragstone_kernels::dispatch::Kernels;
-use ragstone_kernels::postings::{BLOCK_ROWS, BLOCKS, Sums, WINDOW_ROWS, add_rows, contribution, set_bits};
+use ragstone_kernels::postings::{BLOCK_ROWS, BLOCKS, Maxima, Sums, WINDOW_ROWS, contribution, set_bits};
 use ragstone_kernels::top::Top;
 
 use super::encode::{RANKS, WINDOW};
 use super::exhaustive;
-use super::postings::{Piece, Postings};
+use super::postings::{Damaged, Piece, Postings, place_of};
 use super::reader::Lexical;
 use super::score::{Bm25, Plan, WeightedTerm};
 use crate::bitmap::Bitmap;
@@ -38,6 +38,8 @@ const LIFT_MAX: f64 = 8.0;
 const FEW_POSTINGS: u64 = 256;
 /// A look-up of a row in a term costs as much as so many postings in a row.
 const LOOKUP: u64 = 16;
+/// Finding the postings of a block in a sorted list costs as much as so many postings in a row.
+const BLOCK_SEARCH: usize = 32;
 
 impl Lexical {
     /// Offers `top` each row that has a term of the query, is in `allowed` and can be among the best; `first_row` is
@@ -231,6 +233,16 @@ struct Planned<'a> {
     piece: Piece<'a>,
 }
 
+impl<'a> Planned<'a> {
+    /// The greatest impact in each block, for postings that have it.
+    fn greatest(&self) -> Option<&'a [u8; BLOCKS]> {
+        match self.piece {
+            Piece::Blocks { maxima, .. } | Piece::Bits { maxima, .. } => Some(maxima),
+            _ => None,
+        }
+    }
+}
+
 impl<'a, 'p> Pass<'a, 'p> {
     fn new(
         plan: &'p Plan<'a>,
@@ -294,58 +306,56 @@ impl<'a, 'p> Pass<'a, 'p> {
 
     fn window(&mut self, window: u32) -> Result<()> {
         self.gather(window)?;
-        // The terms of least bound that cannot bring a row to the floor together: a row needs another one.
-        let (mut idle, mut rest) = (0, 0);
-        while idle < self.pieces.len() && rest + u32::from(self.pieces[idle].bound) < self.floor {
-            rest += u32::from(self.pieces[idle].bound);
-            idle += 1;
-        }
-        if idle == self.pieces.len() {
-            return Ok(());
-        }
-        let (needless, needed) = (self.bounds(0..idle), self.bounds(idle..self.pieces.len()));
-        let mut open = !0u64;
-        for block in 0..BLOCKS {
-            let bound = needless.of(block) + needed.of(block);
-            open &= !(u64::from(bound < self.floor) << block);
-        }
-        open &= self.allowed_blocks(window);
-        if open == 0 {
-            return Ok(());
-        }
-        for at in idle..self.pieces.len() {
-            self.add(self.pieces[at], open)?;
+        // What terms that were not added yet add at most: in each block, and those that tell nothing of blocks anywhere.
+        let (mut bounds, mut anywhere) = ([0; BLOCKS], 0);
+        for planned in &self.pieces {
+            match planned.greatest() {
+                Some(greatest) => self.kernels.add_bounds(&mut bounds, greatest, planned.weight),
+                None => anywhere += planned.bound,
+            }
         }
         let mut maxima = [0; BLOCKS];
-        self.kernels.block_maxima(&self.scratch.sums, open, &mut maxima);
-        let mut alive = open;
-        for block in set_bits(open) {
-            alive &= !(u64::from(u32::from(maxima[block]) + needless.of(block) < self.floor) << block);
-        }
-        if idle > 0 && alive != 0 {
-            for at in 0..idle {
-                self.add(self.pieces[at], alive)?;
+        let mut open = self.open(&maxima, &bounds, anywhere) & self.allowed_blocks(window);
+        for at in 0..self.pieces.len() {
+            if open == 0 {
+                break;
             }
-            self.kernels.block_maxima(&self.scratch.sums, alive, &mut maxima);
+            let planned = self.pieces[at];
+            self.add(planned, &mut maxima, open)?;
+            match planned.greatest() {
+                Some(greatest) => self.kernels.take_bounds(&mut bounds, greatest, planned.weight),
+                None => anywhere -= planned.bound,
+            }
+            open &= self.open(&maxima, &bounds, anywhere);
         }
-        for block in set_bits(alive) {
+        for block in set_bits(open) {
             if u32::from(maxima[block]) >= self.floor {
                 self.harvest(window, block)?;
             }
         }
         let blocks = self.scratch.sums.as_chunks_mut::<BLOCK_ROWS>().0;
-        set_bits(open).for_each(|block| blocks[block].fill(0));
+        for block in (0..BLOCKS).filter(|&block| maxima[block] > 0) {
+            blocks[block].fill(0);
+        }
         Ok(())
     }
 
-    /// Finds the postings of all terms in a window, by ascending bound.
+    /// The blocks in which a row can still reach the floor.
+    fn open(&self, maxima: &Maxima, bounds: &Maxima, anywhere: u16) -> u64 {
+        match u16::try_from(self.floor.saturating_sub(u32::from(anywhere))) {
+            Ok(least) => self.kernels.reaching(maxima, bounds, least),
+            Err(_) => 0,
+        }
+    }
+
+    /// Finds the postings of all terms in a window, by descending bound.
     fn gather(&mut self, window: u32) -> Result<()> {
         self.pieces.clear();
         for (term, &weight) in self.plan.terms.iter().zip(&self.scale.weights) {
             let Some(piece) = self.plan.piece(term, window)? else { continue };
             let greatest = match (&term.postings, &piece) {
                 (Postings::Windows { containers, greatest, .. }, _) => {
-                    let place = super::postings::place_of(containers, window);
+                    let place = place_of(containers, window);
                     place.and_then(|place| greatest.get(place)).copied().unwrap_or(u8::MAX)
                 }
                 (_, Piece::Flat { impacts, .. }) => impacts.iter().copied().fold(0, u8::max),
@@ -353,21 +363,8 @@ impl<'a, 'p> Pass<'a, 'p> {
             };
             self.pieces.push(Planned { weight, bound: contribution(greatest, weight), piece });
         }
-        self.pieces.sort_unstable_by_key(|planned| planned.bound);
+        self.pieces.sort_unstable_by_key(|planned| Reverse(planned.bound));
         Ok(())
-    }
-
-    fn bounds(&self, pieces: std::ops::Range<usize>) -> Bounds {
-        let mut bounds = Bounds { blocks: [0; BLOCKS], everywhere: 0 };
-        for planned in &self.pieces[pieces] {
-            match planned.piece {
-                Piece::Blocks { maxima, .. } | Piece::Bits { maxima, .. } => {
-                    self.kernels.add_bounds(&mut bounds.blocks, maxima, planned.weight);
-                }
-                _ => bounds.everywhere += u32::from(planned.bound),
-            }
-        }
-        bounds
     }
 
     /// The blocks of a window that have an allowed row.
@@ -379,12 +376,14 @@ impl<'a, 'p> Pass<'a, 'p> {
     }
 
     /// Adds the postings of a term in some blocks to the sums of their rows.
-    fn add(&mut self, planned: Planned<'a>, blocks: u64) -> Result<()> {
+    fn add(&mut self, planned: Planned<'a>, maxima: &mut Maxima, blocks: u64) -> Result<()> {
         let (sums, weight) = (&mut self.scratch.sums, planned.weight);
         let mut one = |row: u32, impact: u8| {
             let local = (row % WINDOW) as usize;
-            if blocks >> (local / BLOCK_ROWS) & 1 == 1 {
+            let block = local / BLOCK_ROWS;
+            if blocks >> block & 1 == 1 {
                 sums[local] = sums[local].wrapping_add(contribution(impact, weight));
+                maxima[block] = maxima[block].max(sums[local]);
             }
         };
         let sound = match planned.piece {
@@ -397,26 +396,29 @@ impl<'a, 'p> Pass<'a, 'p> {
                 true
             }
             Piece::Rows { rows, impacts } => {
-                if blocks.count_ones() as usize * LOOKUP as usize * 2 < rows.len() {
+                if blocks.count_ones() as usize * BLOCK_SEARCH < rows.len() {
                     for block in set_bits(blocks) {
                         let start = rows.partition_point(|&row| usize::from(row) < block * BLOCK_ROWS);
                         let count = rows[start..].partition_point(|&row| usize::from(row) < (block + 1) * BLOCK_ROWS);
                         let range = start..start + count;
-                        add_rows(sums, &rows[range.clone()], &impacts[range], weight, !0);
+                        rows[range.clone()]
+                            .iter()
+                            .zip(&impacts[range])
+                            .for_each(|(&row, &impact)| one(row.into(), impact));
                     }
                 } else {
-                    add_rows(sums, rows, impacts, weight, blocks);
+                    self.kernels.add_rows(sums, maxima, rows, impacts, weight, blocks);
                 }
                 true
             }
             Piece::Blocks { starts, rows, impacts, .. } => {
-                self.kernels.add_blocks(sums, starts, rows, impacts, weight, blocks)
+                self.kernels.add_blocks(sums, maxima, starts, rows, impacts, weight, blocks)
             }
             Piece::Bits { starts, bits, impacts, .. } => {
-                self.kernels.add_bits(sums, starts, bits, impacts, weight, blocks)
+                self.kernels.add_bits(sums, maxima, starts, bits, impacts, weight, blocks)
             }
         };
-        if sound { Ok(()) } else { Err(self.plan.corrupt(super::postings::Damaged)) }
+        if sound { Ok(()) } else { Err(self.plan.corrupt(Damaged)) }
     }
 
     /// Notes the rows of a block whose sums reach the floor.
@@ -438,7 +440,7 @@ impl<'a, 'p> Pass<'a, 'p> {
 
     fn note(&mut self, row: u32, sum: u16) -> Result<()> {
         if row >= self.plan.lexical.rows() {
-            return Err(self.plan.corrupt(super::postings::Damaged));
+            return Err(self.plan.corrupt(Damaged));
         }
         if self.allowed.is_some_and(|words| words[row as usize / 64] >> (row % 64) & 1 == 0) {
             return Ok(());
@@ -459,20 +461,6 @@ impl<'a, 'p> Pass<'a, 'p> {
             self.floor = self.floor.max(self.scale.floor_of_sum(least));
         }
         Ok(())
-    }
-}
-
-/// The most that some terms add to a sum in each block of a window.
-struct Bounds {
-    blocks: [u16; BLOCKS],
-    /// Of terms whose postings tell nothing of blocks.
-    everywhere: u32,
-}
-
-impl Bounds {
-    #[inline]
-    fn of(&self, block: usize) -> u32 {
-        u32::from(self.blocks[block]) + self.everywhere
     }
 }
 
