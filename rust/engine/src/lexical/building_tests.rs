@@ -114,8 +114,13 @@ fn removed_rows_leave_no_trace_however_they_go() {
     let kept = |id: usize| !gone(id) && !(340..2000).contains(&id);
     assert_eq!(search(&index, 3), search(&rebuilt(&texts, kept), 1));
     let storage = Memory::default();
-    index.save(&storage, "index").unwrap();
-    assert_eq!(search(&LexicalIndex::open(&storage, "index").unwrap(), 1), search(&index, 1));
+    index.save(&storage, "merged").unwrap();
+    let opened = LexicalIndex::open(&storage, "merged").unwrap();
+    assert_eq!(search(&opened, 1), search(&index, 1));
+    // One block without removed rows is copied.
+    opened.save(&storage, "copied").unwrap();
+    assert_eq!(search(&LexicalIndex::open(&storage, "copied").unwrap(), 1), search(&index, 1));
+    assert!(storage.read("copied").unwrap().len() == storage.read("merged").unwrap().len());
 }
 
 #[test]
