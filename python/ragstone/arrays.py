@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,8 +20,6 @@ __all__ = ["BM25Index", "DenseIndex"]
 # ids and scores of one call take 12 bytes for each hit asked for.
 _RESULTS_MAX = 1 << 28
 _DIMENSION_MAX = 65_536
-# To find out how many threads there are takes longer than to analyse fewer texts.
-_FEW_TEXTS = 16
 
 
 def float32(values: ArrayLike, what: str) -> NDArray[np.float32]:
@@ -72,6 +71,16 @@ def _filter(filter_ids: ArrayLike | None) -> NDArray[np.int64] | NDArray[np.uint
     bits = np.zeros(-(-len(packed) // 8) * 8, dtype=np.uint8)
     bits[: len(packed)] = packed
     return bits.view("<u8").astype(np.uint64, copy=False)
+
+
+@lru_cache(maxsize=8)
+def _budget(_wanted: str) -> int:
+    return thread_budget()
+
+
+def _threads() -> int:
+    """The thread budget; what the system allows is found out once, for it takes longer than a search."""
+    return _budget(os.environ.get("RAGSTONE_THREADS", ""))
 
 
 def _top_k(top_k: int, queries: int) -> int:
@@ -163,7 +172,7 @@ class DenseIndex:
             top_k=_top_k(top_k, len(rows)),
             exact=bool(exact),
             filter_ids=_filter(filter_ids),
-            threads=thread_budget(),
+            threads=_threads(),
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -223,7 +232,7 @@ class BM25Index:
         """
         given, numbers = listed(texts, "texts"), _ids(ids)
         try:
-            return self._core.add(given, numbers, threads=1 if len(given) < _FEW_TEXTS else thread_budget())
+            return self._core.add(given, numbers, threads=_threads())
         except (TypeError, UnicodeEncodeError):
             strings(given, "texts", "text")  # says which one cannot be stored
             raise
@@ -247,7 +256,7 @@ class BM25Index:
         asked = [queries] if isinstance(queries, str) else listed(queries, "queries")
         count = len(asked)
         try:
-            return self._core.search(asked, top_k=_top_k(top_k, count), threads=1 if count < 2 else thread_budget())
+            return self._core.search(asked, top_k=_top_k(top_k, count), threads=1 if count < 2 else _threads())
         except (TypeError, UnicodeEncodeError):
             strings(asked, "queries", "query")  # says which one cannot be read
             raise

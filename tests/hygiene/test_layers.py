@@ -50,7 +50,7 @@ FORBIDDEN = frozenset(
 
 RUST = [
     {"error"},
-    {"bitmap", "ids", "interrupt"},
+    {"bitmap", "ids", "instructions", "interrupt", "share"},
     {"storage"},
     {"chunks", "dense", "embedding", "filter", "history", "lexical", "routing"},
     {"fusion", "tombstones"},

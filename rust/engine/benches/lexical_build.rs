@@ -127,7 +127,7 @@ fn changes(lines: &[&str], threads: usize) -> Outcome<()> {
         index.search(&["the state of the house"], 10, 1, &Never)?;
         searches.push(clock.elapsed());
     }
-    for id in (0..further.len() as i64).map(|number| number * (base.len() / further.len()) as i64) {
+    for id in (0..i64::try_from(base.len())?).step_by(base.len() / further.len()) {
         let clock = Instant::now();
         index.remove(&[id]);
         index.search(&["the state of the house"], 10, 1, &Never)?;

@@ -8,10 +8,13 @@ use crate::error::Result;
 ///
 /// Pieces are taken from `work` in order, one taker at a time.
 pub fn share<T: Send>(
-    work: impl Iterator<Item = T> + Send,
+    mut work: impl Iterator<Item = T> + Send,
     threads: usize,
     act: impl Fn(T) -> Result<()> + Sync,
 ) -> Result<()> {
+    if threads <= 1 {
+        return work.try_for_each(act);
+    }
     let work = Mutex::new((work, Ok(())));
     let labour = || {
         loop {

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods, ToPyArray};
+use numpy::ndarray::{Array2, ShapeError};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods, ToPyArray};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use ragstone_engine::dense::{DenseIndex as Dense, Matrix, Passing};
@@ -43,9 +44,10 @@ fn numbers(ids: Option<PyReadonlyArray1<'_, i64>>) -> Option<Vec<i64>> {
 }
 
 fn rectangle(py: Python<'_>, found: (Vec<i64>, Vec<f32>), rows: usize, top_k: usize) -> PyResult<Found<'_>> {
-    let ids = found.0.to_pyarray(py).reshape([rows, top_k])?;
-    let scores = found.1.to_pyarray(py).reshape([rows, top_k])?;
-    Ok((ids, scores))
+    let shape = |error: ShapeError| invalid(error.to_string());
+    let ids = Array2::from_shape_vec((rows, top_k), found.0).map_err(shape)?;
+    let scores = Array2::from_shape_vec((rows, top_k), found.1).map_err(shape)?;
+    Ok((ids.into_pyarray(py), scores.into_pyarray(py)))
 }
 
 /// The ids that may be found, as Python gives them.

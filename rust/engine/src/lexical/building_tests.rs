@@ -32,7 +32,8 @@ fn texts(count: usize, seed: u64) -> Vec<String> {
         for _ in 0..words {
             let spread = 1 << random(16);
             text.push_str(["w", "Zugriffsverletzung", "é"][random(3) as usize]);
-            text.push_str(&format!("{} ", random(spread)));
+            text.push_str(&random(spread).to_string());
+            text.push(' ');
         }
         text
     };
@@ -79,8 +80,12 @@ fn search(index: &LexicalIndex, threads: usize) -> (Vec<i64>, Vec<u32>) {
 }
 
 fn rebuilt(texts: &[String], kept: impl Fn(usize) -> bool) -> LexicalIndex {
-    let (ids, texts): (Vec<i64>, Vec<&String>) =
-        texts.iter().enumerate().filter(|&(id, _)| kept(id)).map(|(id, text)| (id as i64, text)).unzip();
+    let (ids, texts): (Vec<i64>, Vec<&String>) = texts
+        .iter()
+        .enumerate()
+        .filter(|&(id, _)| kept(id))
+        .map(|(id, text)| (i64::try_from(id).unwrap(), text))
+        .unzip();
     let mut index = LexicalIndex::new("english", Bm25::default()).unwrap();
     index.add(&texts, Some(&ids), 2, &Never).unwrap();
     index
@@ -98,19 +103,24 @@ fn removed_rows_leave_no_trace_however_they_go() {
         index.remove(&[id]);
         search(&index, 2);
     }
-    let gone = |id: usize| id == 5 || id == 7 || id < 300 && id % 7 == 0;
+    let gone = |id: usize| id == 5 || id == 7 || id < 300 && id.is_multiple_of(7);
     assert_eq!(search(&index, 2), search(&rebuilt(&texts, |id| !gone(id)), 1));
     let many: Vec<i64> = (300..2000).collect();
     assert_eq!(index.remove(&many), 1700);
     assert_eq!(search(&index, 1), search(&rebuilt(&texts, |id| !gone(id) && !(300..2000).contains(&id)), 1));
-    for id in 300..340 {
-        index.add(&texts[id..=id], Some(&[id as i64]), 1, &Never).unwrap();
+    for (id, text) in (300..340).zip(&texts[300..]) {
+        index.add(&[text], Some(&[id]), 1, &Never).unwrap();
     }
     let kept = |id: usize| !gone(id) && !(340..2000).contains(&id);
     assert_eq!(search(&index, 3), search(&rebuilt(&texts, kept), 1));
     let storage = Memory::default();
-    index.save(&storage, "index").unwrap();
-    assert_eq!(search(&LexicalIndex::open(&storage, "index").unwrap(), 1), search(&index, 1));
+    index.save(&storage, "merged").unwrap();
+    let opened = LexicalIndex::open(&storage, "merged").unwrap();
+    assert_eq!(search(&opened, 1), search(&index, 1));
+    // One block without removed rows is copied.
+    opened.save(&storage, "copied").unwrap();
+    assert_eq!(search(&LexicalIndex::open(&storage, "copied").unwrap(), 1), search(&index, 1));
+    assert!(storage.read("copied").unwrap().len() == storage.read("merged").unwrap().len());
 }
 
 #[test]

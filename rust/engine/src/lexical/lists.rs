@@ -99,11 +99,11 @@ impl Lists {
 
     /// Begins the next slice of a full one: its last bytes move there to make room for the address.
     fn chain(&mut self, list: &mut List) {
-        let last = list.at as usize;
-        let next = self.slice(usize::from(self.pool[last]));
-        let moved = last + 1 - ADDRESS;
-        self.pool.copy_within(moved..last, next as usize);
-        self.pool[moved..=last].copy_from_slice(&next.to_le_bytes());
+        let full = list.at as usize;
+        let next = self.slice(usize::from(self.pool[full]));
+        let moved = full + 1 - ADDRESS;
+        self.pool.copy_within(moved..full, next as usize);
+        self.pool[moved..=full].copy_from_slice(&next.to_le_bytes());
         list.at = next + (ADDRESS - 1) as u32;
     }
 

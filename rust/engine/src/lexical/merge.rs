@@ -55,12 +55,17 @@ fn join(sources: &mut [Source<'_>], batch: &mut Batch) -> Result<()> {
     Ok(())
 }
 
+/// What becomes of a row.
+struct Moved {
+    row: u32,
+    /// The impacts that stand for counts 1 to 4, 0 where one does not: most postings have one of these, and to find out
+    /// which count an impact stands for takes divisions.
+    impacts: [u8; 4],
+}
+
 struct Source<'a> {
     input: &'a Lexical,
-    map: &'a [u32],
-    /// Of each row the impacts that stand for counts 1 and 2, 0 where one does not: most postings have these counts,
-    /// and to find out which count an impact stands for takes divisions.
-    common: Vec<[u8; 2]>,
+    rows: Vec<Moved>,
     terms: Terms<'a>,
     /// The term that is next; `None` after the last.
     id: Option<TermId>,
@@ -70,15 +75,16 @@ struct Source<'a> {
 impl<'a> Source<'a> {
     fn new(input: &'a Lexical, map: &'a [u32]) -> Result<Self> {
         let (norm, _) = input.reference();
-        let common = |row: u32| {
-            let norm = norm.at(input.length(row));
-            [1, 2].map(|count| {
+        let moved = |(old, &row): (usize, &u32)| {
+            let norm = norm.at(input.length(old as u32));
+            let impacts = [1, 2, 3, 4].map(|count| {
                 let stored = impact::impact(count, norm);
                 if impact::count(stored, norm) == Some(count) { stored } else { 0 }
-            })
+            });
+            Moved { row, impacts }
         };
-        let common = (0..input.rows()).map(common).collect();
-        let mut source = Self { input, map, common, terms: input.terms(), id: None, name: String::new() };
+        let rows = map.iter().enumerate().map(moved).collect();
+        let mut source = Self { input, rows, terms: input.terms(), id: None, name: String::new() };
         source.step()?;
         Ok(source)
     }
@@ -88,19 +94,16 @@ impl<'a> Source<'a> {
         let Some(id) = self.id else { return Ok(()) };
         let mut previous = None;
         self.input.each(id, |row, stored| {
-            let [once, twice] = self.common[row as usize];
-            let count = match stored {
-                Stored::Impact(stored) if stored == once && stored > 0 => 1,
-                Stored::Impact(stored) if stored == twice && stored > 0 => 2,
-                _ => self.input.count(id, row, stored)?,
-            };
+            let moved = &self.rows[row as usize];
+            let known = |stored: u8| moved.impacts.iter().position(|&impact| impact == stored && stored > 0);
+            let place = if let Stored::Impact(stored) = stored { known(stored) } else { None };
+            let count = place.map_or_else(|| self.input.count(id, row, stored), |place| Ok(place as u32 + 1))?;
             if previous >= Some(row) || count == 0 {
                 return Err(self.input.corrupt_postings("the rows of a term are out of order"));
             }
             previous = Some(row);
-            let moved = self.map[row as usize];
-            if moved != DROPPED {
-                postings.push((moved, count));
+            if moved.row != DROPPED {
+                postings.push((moved.row, count));
             }
             Ok(())
         })
