@@ -24,6 +24,8 @@ pub struct Token<'a> {
     pub start: usize,
     /// Byte after the word's end in the text.
     pub end: usize,
+    /// Number of the word in the text: stop words have one too, a whole shares that of its first part.
+    pub position: u32,
 }
 
 /// A term of a query with how often it was asked.
@@ -94,24 +96,36 @@ impl Analyzer {
         equal.map(|terms| QueryTerm { term: terms[0].clone(), count: terms.len() as u32 }).collect()
     }
 
+    /// The form in which the beginning of a word is compared with terms: folded, neither stemmed nor split.
+    pub fn normal(&self, word: &str) -> String {
+        let (mut normal, mut folded) = (String::new(), String::new());
+        self.language.normal(word, &mut normal);
+        fold(&normal, &mut folded);
+        folded
+    }
+
     /// Visits tokens, and each run of a spaced word as written.
     fn walk(&self, text: &str, emit: &mut impl FnMut(Token<'_>), on_run: &mut impl FnMut(&str)) {
         let mut term = String::new();
+        let mut position = 0;
         split::words(text, &mut |word| match word {
             Word::Plain(range) => {
                 on_run(&text[range.clone()]);
-                self.token(text, range.start, range.end, &mut term, emit);
+                self.token(text, range.start, range.end, position, &mut term, emit);
+                position += 1;
             }
-            Word::Mixed(range) => self.mixed(text, range.start, range.end, &mut term, emit, on_run),
-            Word::Spaceless(range) => pairs(text, range.start, range.end, &mut term, emit),
+            Word::Mixed(range) => self.mixed(text, range.start, range.end, &mut position, &mut term, emit, on_run),
+            Word::Spaceless(range) => pairs(text, range.start, range.end, &mut position, &mut term, emit),
         });
     }
 
+    #[allow(clippy::too_many_arguments, reason = "one walk, taken apart for reading")]
     fn mixed(
         &self,
         text: &str,
         start: usize,
         end: usize,
+        position: &mut u32,
         term: &mut String,
         emit: &mut impl FnMut(Token<'_>),
         on_run: &mut impl FnMut(&str),
@@ -121,33 +135,49 @@ impl Analyzer {
         let inner = word.trim_matches(|c| c == '_');
         if inner.contains(|c| split::is_sign(c) && !split::is_apostrophe(c)) {
             let from = start + (inner.as_ptr() as usize - word.as_ptr() as usize);
-            self.token(text, from, from + inner.len(), term, emit);
+            self.token(text, from, from + inner.len(), *position, term, emit);
         }
         split::runs(word, &mut |run| {
             let (from, to) = (start + run.start, start + run.end);
             on_run(&text[from..to]);
-            self.token(text, from, to, term, emit);
+            self.token(text, from, to, *position, term, emit);
             let whole = &text[from..to];
             split::parts(whole, &mut |part| {
                 if part.len() < whole.len() {
-                    self.token(text, from + part.start, from + part.end, term, emit);
+                    self.token(text, from + part.start, from + part.end, *position, term, emit);
                 }
             });
+            *position += 1;
         });
     }
 
-    fn token(&self, text: &str, start: usize, end: usize, term: &mut String, emit: &mut impl FnMut(Token<'_>)) {
+    fn token(
+        &self,
+        text: &str,
+        start: usize,
+        end: usize,
+        position: u32,
+        term: &mut String,
+        emit: &mut impl FnMut(Token<'_>),
+    ) {
         term.clear();
         self.language.normal(&text[start..end], term);
         self.language.term(term);
         if !term.is_empty() {
-            emit(Token { term, start, end });
+            emit(Token { term, start, end, position });
         }
     }
 }
 
 /// Emits each pair of neighbouring characters of a run without spaces, or its only character.
-fn pairs(text: &str, start: usize, end: usize, term: &mut String, emit: &mut impl FnMut(Token<'_>)) {
+fn pairs(
+    text: &str,
+    start: usize,
+    end: usize,
+    position: &mut u32,
+    term: &mut String,
+    emit: &mut impl FnMut(Token<'_>),
+) {
     let run = &text[start..end];
     let mut borders = run.char_indices().filter(|&(_, c)| !is_attached(c)).map(|(at, _)| start + at).skip(1);
     let mut from = start;
@@ -158,8 +188,9 @@ fn pairs(text: &str, start: usize, end: usize, term: &mut String, emit: &mut imp
         let pair_end = to.unwrap_or(end);
         fold(&text[from..pair_end], term);
         if !term.is_empty() {
-            emit(Token { term, start: from, end: pair_end });
+            emit(Token { term, start: from, end: pair_end, position: *position });
         }
+        *position += 1;
         let (Some(next), Some(_)) = (middle, to) else { return };
         from = next;
         middle = to;
