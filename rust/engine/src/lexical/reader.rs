@@ -167,6 +167,26 @@ impl Lexical {
         Terms { lexical: self, next: 0, at: 0, name: Vec::new() }
     }
 
+    /// The terms from `first` on, in order.
+    pub fn terms_from(&self, first: &str) -> Result<Terms<'_>> {
+        let (mut low, mut high) = (0, self.blocks.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            let at = self.block_start(middle)?;
+            if self.entry_at(at, 0)?.1 <= first.as_bytes() { low = middle + 1 } else { high = middle }
+        }
+        let block = low.saturating_sub(1);
+        let mut terms = Terms { lexical: self, next: (block * BLOCK_TERMS) as u32, at: 0, name: Vec::new() };
+        while terms.next < self.head.terms {
+            let before = (terms.next, terms.at, terms.name.clone());
+            if terms.step()?.is_some_and(|(_, name)| name >= first) {
+                (terms.next, terms.at, terms.name) = before;
+                break;
+            }
+        }
+        Ok(terms)
+    }
+
     /// Replaces `out` by the postings (row, count) of a term, ascending by row.
     pub fn postings(&self, term: TermId, out: &mut Vec<(u32, u32)>) -> Result<()> {
         out.clear();
