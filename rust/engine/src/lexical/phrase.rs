@@ -91,10 +91,10 @@ mod tests {
     #[test]
     fn words_stand_in_their_order() {
         // Catches order or distance ignored, stop words that close a gap, and spans of single words.
-        assert_eq!(spans("refund policy", 0, "Our refund policies: policy refund, refund. Policy"), [
-            "refund policies",
-            "refund. Policy"
-        ]);
+        assert_eq!(
+            spans("refund policy", 0, "Our refund policies: policy refund, refund. Policy"),
+            ["refund policies", "refund. Policy"]
+        );
         assert_eq!(spans("refund policy", 0, "refund the policy"), Vec::<&str>::new());
         assert_eq!(spans("refund the policy", 0, "refund a policy, refund policy"), ["refund a policy"]);
         assert_eq!(spans("refund policy", 1, "refund the policy"), ["refund the policy"]);

@@ -95,8 +95,8 @@ pub enum Place {
 
 /// Reads a query from its JSON text.
 pub fn parse(text: &str) -> Result<Node> {
-    let raw: Raw =
-        serde_json::from_str(text).map_err(|error| Error::invalid(format!("query is not in its JSON form: {error}")))?;
+    let raw: Raw = serde_json::from_str(text)
+        .map_err(|error| Error::invalid(format!("query is not in its JSON form: {error}")))?;
     Reader { nodes: 0 }.node(raw, "query", 0, 1.0)
 }
 
@@ -149,6 +149,9 @@ impl Reader {
             return Err(Error::invalid(format!("{path}: field and boosts belong to leaves such as {{\"text\": …}}")));
         }
         let mut parts = |name: &str, parts: Vec<Raw>| -> Result<Vec<Node>> {
+            if parts.is_empty() {
+                return Err(Error::invalid(format!("{path}: {name:?} needs at least one part")));
+            }
             let node = |(number, part)| self.node(part, &format!("{path}.{name}[{number}]"), depth + 1, above);
             parts.into_iter().enumerate().map(node).collect()
         };
@@ -156,6 +159,7 @@ impl Reader {
             kinds.push(Kind::All(parts("all", all)?));
         }
         if let Some(any) = raw.any.take() {
+            let count = any.len();
             let minimum = match raw.minimum.take() {
                 None => 1,
                 Some(Minimum::Count(count)) => count,
@@ -163,6 +167,9 @@ impl Reader {
                     return Err(Error::invalid(format!("{path}: minimum of \"any\" is a number; or use \"all\"")));
                 }
             };
+            if minimum as usize > count.max(1) {
+                return Err(Error::invalid(format!("{path}: minimum {minimum} of {count} parts cannot be met")));
+            }
             kinds.push(Kind::Any { parts: parts("any", any)?, minimum });
         }
         if let Some(none) = raw.none.take() {
@@ -325,6 +332,8 @@ mod tests {
             "{\"text\": \"a\", \"boosts\": {\"name\": 2}}",
             "{\"all\": [{\"text\": \"a\"}], \"field\": \"title\"}",
             "{\"all\": {\"text\": \"a\"}}",
+            "{\"none\": []}",
+            "{\"any\": [{\"text\": \"a\"}], \"minimum\": 2}",
             "{\"any\": [], \"minimum\": \"all\"}",
             &deep,
             &deeper,
