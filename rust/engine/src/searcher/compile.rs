@@ -129,10 +129,11 @@ impl Compiled {
         vectors: bool,
         interrupt: &dyn Interrupt,
     ) -> Result<Self> {
-        let mut compiler = Compiler { snapshot, interrupt, base, positive: false, compiled: Self::default() };
+        let mut compiler = Compiler { snapshot, interrupt, base, positive: false, loose: false, compiled: Self::default() };
         let test = compiler.node(node, Context { boost: 1.0, scores: true, required: true })?;
         let optional = matches!(&node.kind, Kind::Text { minimum: Some(0 | 1), .. } | Kind::Any { minimum: 0 | 1, .. });
-        let implied = test.is_implied();
+        // What is optional scores without being part of the test.
+        let implied = matches!(test, Test::Anything) || test.is_implied() && !compiler.loose;
         let fitting = if implied && (optional || !vectors) { Vec::new() } else { compiler.fitting(&test)? };
         let positive = compiler.positive;
         let mut compiled = compiler.compiled;
@@ -207,12 +208,16 @@ struct Compiler<'a> {
     base: Vec<Option<Bitmap>>,
     /// Whether anything is looked for that is not excluded.
     positive: bool,
+    /// Whether something may score that need not fit.
+    loose: bool,
     compiled: Compiled,
 }
 
 impl Compiler<'_> {
     fn node(&mut self, node: &Node, above: Context) -> Result<Test> {
         let context = Context { boost: above.boost * node.boost, ..above };
+        let optional = matches!(&node.kind, Kind::Text { minimum: Some(0), .. } | Kind::Any { minimum: 0, .. });
+        self.loose |= context.scores && optional;
         self.positive |= context.scores && !matches!(node.kind, Kind::All(_) | Kind::Any { .. } | Kind::None(_));
         match &node.kind {
             Kind::Text { text, minimum } => self.text(text, *minimum, node.place, context),

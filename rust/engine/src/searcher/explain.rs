@@ -1,6 +1,6 @@
 //! What every word of a query added to a score, in the words of the asker.
 
-use super::{Found, LexicalHalf};
+use super::{Found, LexicalHalf, with_addition};
 use crate::error::Result;
 use crate::snapshot::Snapshot;
 
@@ -26,7 +26,7 @@ impl Snapshot {
             if !half.fits(segment, row) {
                 *score = 0.0;
             } else if let Some(addition) = half.additions[segment].get(&row) {
-                *score = (f64::from(*score) + addition) as f32;
+                *score = with_addition(*score, *addition);
             }
         }
         Ok(scores)

@@ -277,6 +277,12 @@ impl Snapshot {
     }
 }
 
+/// A score with what lists add; 0 where a field's factor of 0 took away all but the rounding.
+fn with_addition(score: f32, addition: f64) -> f32 {
+    let sum = f64::from(score) + addition;
+    if sum > 1e-6 * addition.abs() { sum as f32 } else { 0.0 }
+}
+
 /// The rows in both sets; `None` is all of them.
 fn both(one: Option<Bitmap>, other: Option<&Bitmap>) -> Option<Bitmap> {
     match (one, other) {
@@ -359,7 +365,7 @@ impl Search<'_> {
                 others = allowed.cloned().unwrap_or_else(|| Bitmap::full(segment.entry.rows));
                 let rows: Vec<u32> = additions.keys().copied().filter(|&row| others.contains(row)).collect();
                 for (&row, score) in rows.iter().zip(lexical.scores(terms, average, bm25, &rows)?) {
-                    let score = (f64::from(score) + additions[&row]) as f32;
+                    let score = with_addition(score, additions[&row]);
                     if score > 0.0 {
                         top.push(score, row);
                     }
