@@ -20,23 +20,13 @@ from ragstone.arguments import listed, one_of, shown, text, texts
 from ragstone.arrays import float32
 from ragstone.chunking import Chunker, embedding_text
 from ragstone.errors import DimensionMismatch, EmbedderMismatch, InvalidInput, NotFound
-from ragstone.exchange import (
-    TOP_K_MAX,
-    Fusion,
-    Mode,
-    checked_batch,
-    decoded_chunks,
-    decoded_document,
-    encoded,
-    hits,
-    told,
-)
+from ragstone.exchange import Fusion, Mode, checked_batch, decoded_chunks, decoded_document, encoded, hits, told
 from ragstone.filters import Filter, FilterLike, filter_json
 from ragstone.query import QueryLike, asked, plain
 from ragstone.recall import Recall, measured_recall, query_vectors, quick_recall
 from ragstone.records import Chunk, Document, Embedder, SearchResult
 
-__all__ = ["TOP_K_MAX", "Fusion", "Mode", "SearchIndex"]
+__all__ = ["Fusion", "Mode", "SearchIndex"]
 
 # Seconds of embedding between two commits of vectors: what an interruption can cost.
 _COMMIT_SECONDS = 5.0
@@ -268,10 +258,10 @@ class SearchIndex:
     ) -> list[SearchResult]:
         """Answer many queries on all cores; each result equals that of :meth:`search`."""
         started = time.perf_counter()
-        listed_queries = listed(queries, "queries")
-        ready = [asked(query) for query in listed_queries]
-        if not ready:
+        given = listed(queries, "queries")
+        if not given:
             return []
+        ready = [asked(query) for query in given]
         arguments = told(
             self._embedder,
             top_k=top_k,
@@ -284,7 +274,7 @@ class SearchIndex:
             fusion=fusion,
             dense_weight=dense_weight,
         )
-        texts_asked = [plain(query) for query in listed_queries]
+        texts_asked = [plain(query) for query in given]
         vectors = self._query_vectors(texts_asked, mode, arguments)
         answers, snapshot = self._core.search_batch(ready, vectors, arguments)
         latency_ms = (time.perf_counter() - started) * 1000 / len(ready)
@@ -313,12 +303,12 @@ class SearchIndex:
     ) -> list[list[tuple[str, float]]]:
         """For each query the documents of its ``top_k`` best chunks, each with its best score: what evaluation needs.
 
-        The same searches as :meth:`search_batch`, without the texts and citations of the hits.
+        The searches of :meth:`search_batch`, without texts and citations.
         """
-        listed_queries = listed(queries, "queries")
-        ready = [asked(query) for query in listed_queries]
-        if not ready:
+        given = listed(queries, "queries")
+        if not given:
             return []
+        ready = [asked(query) for query in given]
         arguments = told(
             self._embedder,
             top_k=top_k,
@@ -328,7 +318,7 @@ class SearchIndex:
             fusion=fusion,
             dense_weight=dense_weight,
         )
-        vectors = self._query_vectors([plain(query) for query in listed_queries], mode, arguments)
+        vectors = self._query_vectors([plain(query) for query in given], mode, arguments)
         return self._core.rank_documents(ready, vectors, arguments)
 
     def search_with_evidence(

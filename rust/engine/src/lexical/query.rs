@@ -221,10 +221,10 @@ impl Raw {
             if !(1..=2).contains(&distance) {
                 return Err(Error::invalid(format!("{path} has distance {distance}: it is 1 or 2")));
             }
-            kinds.push(Kind::Fuzzy { word: one_word(word, path)?, distance });
+            kinds.push(Kind::Fuzzy { word: one_word(&word, path)?, distance });
         }
         if let Some(prefix) = self.prefix.take() {
-            kinds.push(Kind::Prefix(one_word(prefix, path)?));
+            kinds.push(Kind::Prefix(one_word(&prefix, path)?));
         }
         kinds.extend(self.term.take().map(Kind::Term));
         Ok(kinds)
@@ -239,7 +239,7 @@ impl Raw {
                 for (&field, &boost) in boosts {
                     factors[field as usize] = checked_boost(boost, path)?;
                 }
-                Ok(if factors == [1.0; 3] { Place::Anywhere } else { Place::Weighted(factors) })
+                Ok(Place::Weighted(factors))
             }
             (Some(_), Some(_)) => Err(Error::invalid(format!("{path}: field and boosts exclude each other"))),
         }
@@ -247,7 +247,7 @@ impl Raw {
 }
 
 /// A prefix or a misspelling stands for one word.
-fn one_word(word: String, path: &str) -> Result<String> {
+fn one_word(word: &str, path: &str) -> Result<String> {
     let trimmed = word.trim();
     if trimmed.is_empty() || trimmed.contains(char::is_whitespace) {
         return Err(Error::invalid(format!("{path} has {word:?}: prefix and fuzzy take one word")));

@@ -6,6 +6,8 @@
 mod compile;
 mod explain;
 mod highlights;
+mod rows;
+mod tree;
 
 use std::collections::{BTreeMap, HashSet};
 
