@@ -12,6 +12,7 @@ mod fold;
 mod index;
 mod merge;
 mod phrase;
+pub mod positions;
 pub mod query;
 mod reader;
 mod score;

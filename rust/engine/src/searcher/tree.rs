@@ -210,15 +210,14 @@ impl Compiler<'_> {
                     interrupt.check()?;
                 }
                 let chunk = segment.chunk(row);
-                let count = match place {
-                    Place::In(field) => f64::from(fields.count(&chunk, field, &count)?),
-                    Place::Anywhere => f64::from(count(chunk.context()?) + count(chunk.text()?)),
-                    Place::Weighted(factors) => {
-                        let all = count(chunk.context()?) + count(chunk.text()?);
-                        fields.weighted(&chunk, factors, f64::from(all), &count)?
-                    }
+                let found = match place {
+                    Place::In(field) => fields.count(&chunk, field, &count)?,
+                    _ => count(chunk.context()?) + count(chunk.text()?),
                 };
-                listed.push((row, 0.0, count));
+                if found > 0 {
+                    let factors = if let Place::Weighted(factors) = place { factors } else { [1.0; 3] };
+                    listed.push((row, 0.0, fields.weighted(&chunk, factors, f64::from(found), &count)?));
+                }
             }
             Ok(listed)
         })?;
@@ -340,7 +339,9 @@ impl Compiler<'_> {
                         Field::Body => count.saturating_sub(in_text(chunk.context()?)),
                         _ => fields.count(&chunk, field, &in_text)?,
                     };
-                    listed.push((row, 0.0, f64::from(here)));
+                    if here > 0 {
+                        listed.push((row, 0.0, f64::from(here)));
+                    }
                 }
                 Ok(listed)
             })?;
@@ -355,7 +356,11 @@ impl Compiler<'_> {
                 for (row, count) in rows_with(segment, term, base)? {
                     let chunk = segment.chunk(row);
                     let count = f64::from(count);
-                    listed.push((row, count, fields.weighted(&chunk, factors, count, &in_text)?));
+                    let weighted = fields.weighted(&chunk, factors, count, &in_text)?;
+                    #[allow(clippy::float_cmp, reason = "equal counts were not touched")]
+                    if weighted != count {
+                        listed.push((row, count, weighted));
+                    }
                 }
                 Ok(listed)
             })?;
@@ -389,11 +394,8 @@ impl Compiler<'_> {
             };
             let mut listed = Vec::new();
             for (row, scored, count) in read(segment, base.as_ref(), &mut fields)? {
-                #[allow(clippy::float_cmp, reason = "equal counts were not touched")]
-                if scored != count {
-                    let contribution = weight * (saturation(row, count) - saturation(row, scored));
-                    listed.push(Listed { row, count, contribution });
-                }
+                let contribution = weight * (saturation(row, count) - saturation(row, scored));
+                listed.push(Listed { row, count, contribution });
             }
             rows.push(listed);
         }
@@ -418,7 +420,7 @@ impl Compiler<'_> {
                 }
             }
             Test::List(list) => {
-                for listed in self.compiled.lists[*list].rows[number].iter().filter(|listed| listed.count > 0.0) {
+                for listed in &self.compiled.lists[*list].rows[number] {
                     rows.insert(listed.row);
                 }
             }
