@@ -56,22 +56,38 @@ impl Phrase {
             return;
         }
         // Positions never fall along a text, so each list is sorted.
-        let mut bases: Vec<i64> = lists.iter().flatten().map(|one| one.base).collect();
-        bases.sort_unstable();
-        bases.dedup();
-        let slop = i64::from(self.slop);
-        for base in bases {
-            let (mut start, mut end) = (usize::MAX, 0);
-            let fits = lists.iter().all(|list| {
-                let first = list.partition_point(|one| one.base < base);
-                let found = list.get(first).filter(|one| one.base <= base + slop);
-                if let Some(one) = found {
-                    (start, end) = (start.min(one.start), end.max(one.end));
-                }
-                found.is_some()
+        let bases: Vec<Vec<i64>> = lists.iter().map(|list| list.iter().map(|one| one.base).collect()).collect();
+        self.bases(&bases, |chosen| {
+            let words = || chosen.iter().zip(&lists).map(|(&at, list)| list[at]);
+            let start = words().map(|word| word.start).min();
+            visit(start.unwrap_or(0), words().map(|word| word.end).max().unwrap_or(0));
+        });
+    }
+
+    /// How often the phrase occurs in a row, given for each term of [`Self::terms`] where it stands there, ascending.
+    pub fn count_places(&self, places: &[Vec<u32>]) -> u32 {
+        let base = |(places, (_, own)): (&Vec<u32>, &(String, u32))| {
+            places.iter().map(|&place| i64::from(place) - i64::from(*own)).collect()
+        };
+        let lists: Vec<Vec<i64>> = places.iter().zip(&self.tokens).map(base).collect();
+        let mut count = 0;
+        self.bases(&lists, |_| count += 1);
+        count
+    }
+
+    /// Visits each place where the phrase occurs, with the number of the chosen occurrence in each list.
+    fn bases(&self, lists: &[Vec<i64>], mut visit: impl FnMut(&[usize])) {
+        let mut all: Vec<i64> = lists.iter().flatten().copied().collect();
+        all.sort_unstable();
+        all.dedup();
+        let mut chosen = vec![0; lists.len()];
+        for base in all {
+            let fits = lists.iter().zip(&mut chosen).all(|(list, at)| {
+                *at = list.partition_point(|&other| other < base);
+                list.get(*at).is_some_and(|&other| other <= base + i64::from(self.slop))
             });
             if fits {
-                visit(start, end);
+                visit(&chosen);
             }
         }
     }
@@ -103,5 +119,27 @@ mod tests {
         assert_eq!(spans("ERR_CONN_RESET code", 0, "the ERR_CONN_RESET code"), ["ERR_CONN_RESET code"]);
         assert_eq!(spans("東京都", 0, "東京都に"), ["東京都"]);
         assert!(Phrase::new(&Analyzer::new("english").unwrap(), "of the, -", 0).is_none());
+    }
+
+    #[test]
+    fn stored_places_count_as_texts_do() {
+        // Catches two readings of one definition.
+        let analyzer = Analyzer::new("english").unwrap();
+        let text = "new york, york new; new new york of new york";
+        for (words, slop) in
+            [("new york", 0), ("york new", 0), ("new york", 2), ("new new york", 1), ("york of york", 3)]
+        {
+            let phrase = Phrase::new(&analyzer, words, slop).unwrap();
+            let mut places: Vec<Vec<u32>> = vec![Vec::new(); phrase.terms().count()];
+            analyzer.analyze(text, &mut |token| {
+                for (list, term) in places.iter_mut().zip(phrase.terms()) {
+                    if term == token.term {
+                        list.push(token.position);
+                    }
+                }
+            });
+            assert!(phrase.count(&analyzer, text) > 0, "{words}");
+            assert_eq!(phrase.count_places(&places), phrase.count(&analyzer, text), "{words}");
+        }
     }
 }

@@ -230,7 +230,7 @@ impl Compiler<'_> {
     fn prefix(&mut self, prefix: &str, place: Place, context: Context) -> Result<Test> {
         let normal = self.snapshot.analyzer.normal(prefix);
         let name = named(&format!("{prefix}*"), place);
-        if normal.is_empty() {
+        if !normal.contains(char::is_alphanumeric) {
             self.warn_wordless(prefix);
             return Ok(Test::Anything);
         }
@@ -252,7 +252,7 @@ impl Compiler<'_> {
         };
         let name = named(&format!("{word}~{distance}"), place);
         let length = normal.chars().count();
-        if length == 0 {
+        if !normal.contains(char::is_alphanumeric) {
             self.warn_wordless(word);
             return Ok(Test::Anything);
         }
