@@ -30,6 +30,7 @@ from ragstone.errors import (
 from ragstone.evaluation import evaluate
 from ragstone.filters import F, Filter
 from ragstone.pipeline import Index, open
+from ragstone.query import Q, Query
 from ragstone.recall import Recall
 from ragstone.recommender import advise, route
 from ragstone.records import (
@@ -74,6 +75,8 @@ __all__ = [
     "MissingDependency",
     "ModelError",
     "NotFound",
+    "Q",
+    "Query",
     "RagstoneError",
     "Reason",
     "Recall",

@@ -17,10 +17,26 @@ _DocumentTuple: TypeAlias = tuple[str, str, str, str, str, list[str] | None, str
 _Parts: TypeAlias = tuple[float, float, float, float | None, int | None, int | None]
 """BM25's part, the dense part, BM25 score, cosine, rank in the BM25 list, rank in the dense list."""
 
+_TermPart: TypeAlias = tuple[str, str | None, float, float]
+"""Name as asked, term of the index, count, part of the BM25 score."""
+
 _HitTuple: TypeAlias = tuple[
-    tuple[str, str, str, str], str, float, str, list[str], int | None, tuple[int, int], list[tuple[int, int]], _Parts
+    tuple[str, str, str, str],
+    str,
+    float,
+    str,
+    list[str],
+    int | None,
+    tuple[int, int],
+    list[tuple[int, int]],
+    _Parts,
+    list[_TermPart],
 ]
-"""(chunk_id, document_id, title, source), text, score, metadata as JSON, headings, page, span, highlights, parts."""
+"""(chunk_id, document_id, title, source), text, score, metadata as JSON, headings, page, span, highlights, parts,
+words (empty unless explained)."""
+
+_Asked: TypeAlias = tuple[str, bool]
+"""A text, or the JSON form of a structured query and ``True``."""
 
 @type_check_only
 class Evidence(TypedDict):
@@ -45,6 +61,7 @@ class SearchArguments(TypedDict):
     filter: str | None
     principals: list[str]
     timeout_s: float | None
+    explain: bool
 
 @final
 class Index:
@@ -74,19 +91,19 @@ class Index:
     ) -> tuple[int, int, int, int, int]: ...
     def search(
         self,
-        text: str | None,
+        asked: _Asked | None,
         vector: NDArray[np.float32] | None,
         arguments: SearchArguments,
-    ) -> tuple[list[_HitTuple], Evidence, int]: ...
+    ) -> tuple[list[_HitTuple], Evidence, int, list[str]]: ...
     def search_batch(
         self,
-        texts: list[str],
+        asked: list[_Asked],
         vectors: NDArray[np.float32] | None,
         arguments: SearchArguments,
-    ) -> tuple[list[list[_HitTuple]], int]: ...
+    ) -> tuple[list[tuple[list[_HitTuple], list[str]]], int]: ...
     def rank_documents(
         self,
-        texts: list[str],
+        asked: list[_Asked],
         vectors: NDArray[np.float32] | None,
         arguments: SearchArguments,
     ) -> list[list[tuple[str, float]]]: ...

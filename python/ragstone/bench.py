@@ -21,7 +21,8 @@ from ragstone import _core
 from ragstone.arguments import integer, one_of, texts
 from ragstone.embedding.threads import thread_budget
 from ragstone.errors import InvalidInput
-from ragstone.index import TOP_K_MAX, Mode, SearchIndex
+from ragstone.exchange import TOP_K_MAX
+from ragstone.index import Mode, SearchIndex
 from ragstone.recall import Recall
 from ragstone.records import Embedder, SearchResult
 

@@ -88,6 +88,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--timeout-s", type=float, metavar="SECONDS")
         if name == "search":
             command.add_argument("--mode", choices=["hybrid", "dense", "bm25"], default="hybrid")
+            command.add_argument(
+                "--query-language",
+                action="store_true",
+                help='read QUERY as refund "exact phrase" +must -not pre* fuzzy~1 title:word',
+            )
             command.add_argument("--explain", action="store_true", help="show what adds up to each score")
 
     route = _command(commands, "route", _route, "say which path a query takes, and why")
@@ -192,9 +197,12 @@ def _index(options: argparse.Namespace) -> int:
 
 
 def _search(options: argparse.Namespace) -> int:
+    from ragstone.query import Q
+
+    query = Q.parse(options.query) if options.query_language else options.query
     with _open(options) as index:
         result: SearchResult = index.search(
-            options.query,
+            query,
             top_k=options.top_k,
             mode=options.mode,
             filter=options.filter,

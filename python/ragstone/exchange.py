@@ -4,17 +4,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Literal, TypeAlias, get_args
 
 from ragstone import _core
-from ragstone.arguments import listed, shown, text, texts
+from ragstone.arguments import integer, listed, number, one_of, shown, text, texts
 from ragstone.chunking import embedding_text
 from ragstone.citation import cite
 from ragstone.errors import InvalidInput
-from ragstone.filters import metadata_from_json, metadata_json
+from ragstone.filters import FilterLike, filter_json, metadata_from_json, metadata_json
 from ragstone.records import Chunk, Document, Frozen, Hit
 
-__all__ = ["checked_batch", "decoded_chunks", "decoded_document", "encoded", "hits"]
+__all__ = [
+    "TOP_K_MAX",
+    "Fusion",
+    "Mode",
+    "checked_batch",
+    "decoded_chunks",
+    "decoded_document",
+    "encoded",
+    "hits",
+    "told",
+]
 
+Mode: TypeAlias = Literal["hybrid", "dense", "bm25"]
+Fusion: TypeAlias = Literal["self_scaling", "convex", "rrf"]
+
+TOP_K_MAX = 1_000_000
+# How much a spread of the cosine counts against a spread of BM25, for an embedder that does not say.
+_DENSE_WEIGHT = 2.0
 _NAME_BYTES_MAX = 4096
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
@@ -98,13 +115,48 @@ def decoded_chunks(found: _core._DocumentTuple) -> list[Chunk]:
     ]
 
 
+def told(
+    embedder: object,
+    *,
+    top_k: int,
+    mode: Mode,
+    filter: FilterLike | None,
+    principals: Sequence[str] | None,
+    fusion: Fusion,
+    dense_weight: float | None,
+    exact: bool = False,
+    explain: bool = False,
+    timeout_s: float | None = None,
+) -> _core.SearchArguments:
+    """The arguments of a search as the engine takes them, each checked."""
+    for name, flag in (("exact", exact), ("explain", explain)):
+        if not isinstance(flag, bool):
+            raise InvalidInput(f"{name} is {flag!r}: pass True or False")
+    one_of(fusion, "fusion", get_args(Fusion))
+    if dense_weight is None:
+        own = getattr(embedder, "dense_weight", _DENSE_WEIGHT)
+        dense_weight = 0.5 if fusion == "convex" else own
+    return {
+        "mode": one_of(mode, "mode", get_args(Mode)),
+        "fusion": fusion,
+        "weight": number(dense_weight, "dense_weight", 0, 1 if fusion == "convex" else 1e6),
+        "exact": exact,
+        "explain": explain,
+        "top_k": integer(top_k, "top_k", 1, TOP_K_MAX),
+        "filter": filter_json(filter),
+        "principals": [] if principals is None else texts(principals, "principals", "principal"),
+        "timeout_s": None if timeout_s is None else number(timeout_s, "timeout_s", 0, float("inf")),
+    }
+
+
 def hits(tuples: Sequence[_core._HitTuple], snapshot: int, explain: bool, mode: str) -> tuple[Hit, ...]:
     """Hits of one answer, ranked and cited."""
     return tuple(_hit(one, rank, snapshot, explain, mode) for rank, one in enumerate(tuples, 1))
 
 
 def _hit(one: _core._HitTuple, rank: int, snapshot: int, explain: bool, mode: str) -> Hit:
-    (chunk_id, document_id, title, source), text, score, metadata, headings, page, (start, end), highlights, parts = one
+    names, text, score, metadata, headings, page, (start, end), highlights, parts, words = one
+    chunk_id, document_id, title, source = names
     return Hit(
         chunk_id=chunk_id,
         document_id=document_id,
@@ -118,16 +170,22 @@ def _hit(one: _core._HitTuple, rank: int, snapshot: int, explain: bool, mode: st
         highlights=tuple(highlights),
         title=title,
         headings=tuple(headings),
-        explain=_explanation(parts, mode) if explain else None,
+        explain=_explanation(parts, words, mode) if explain else None,
     )
 
 
-def _explanation(parts: _core._Parts, mode: str) -> Mapping[str, object]:
+def _explanation(parts: _core._Parts, words: Sequence[_core._TermPart], mode: str) -> Mapping[str, object]:
     bm25_part, dense_part, bm25, cosine, bm25_rank, dense_rank = parts
+    # What the words add to BM25 is spread over what BM25 adds to the score.
+    share = bm25_part / total if (total := sum(word[3] for word in words)) else 0.0
     return Frozen(
         {
             "mode": mode,
             "parts": Frozen({"bm25": bm25_part, "dense": dense_part}),
+            "words": tuple(
+                Frozen({"name": name, "term": term, "count": count, "bm25": own, "score": own * share})
+                for name, term, count, own in words
+            ),
             "bm25": bm25,
             "cosine": cosine,
             "bm25_rank": bm25_rank,

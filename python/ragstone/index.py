@@ -10,29 +10,24 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, TypeAlias, cast, get_args
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ragstone import _core
-from ragstone.arguments import integer, listed, number, one_of, shown, text, texts
+from ragstone.arguments import listed, one_of, shown, text, texts
 from ragstone.arrays import float32
 from ragstone.chunking import Chunker, embedding_text
 from ragstone.errors import DimensionMismatch, EmbedderMismatch, InvalidInput, NotFound
-from ragstone.exchange import checked_batch, decoded_chunks, decoded_document, encoded, hits
+from ragstone.exchange import Fusion, Mode, checked_batch, decoded_chunks, decoded_document, encoded, hits, told
 from ragstone.filters import Filter, FilterLike, filter_json
+from ragstone.query import QueryLike, asked, plain
 from ragstone.recall import Recall, measured_recall, query_vectors, quick_recall
 from ragstone.records import Chunk, Document, Embedder, SearchResult
 
-__all__ = ["SearchIndex"]
+__all__ = ["Fusion", "Mode", "SearchIndex"]
 
-Mode: TypeAlias = Literal["hybrid", "dense", "bm25"]
-Fusion: TypeAlias = Literal["self_scaling", "convex", "rrf"]
-
-TOP_K_MAX = 1_000_000
-# How much a spread of the cosine counts against a spread of BM25, for an embedder that does not say.
-_DENSE_WEIGHT = 2.0
 # Seconds of embedding between two commits of vectors: what an interruption can cost.
 _COMMIT_SECONDS = 5.0
 _ROWS_MIN, _ROWS_MAX = 256, 65_536
@@ -186,7 +181,7 @@ class SearchIndex:
 
     def search(
         self,
-        query: str | None = None,
+        query: QueryLike | None = None,
         *,
         vector: ArrayLike | None = None,
         top_k: int = 5,
@@ -202,7 +197,8 @@ class SearchIndex:
         """Find the chunks that answer a query best.
 
         Args:
-            query: Text. BM25 analyses it; the index's embedder embeds it for the dense half.
+            query: Text, in which no character is an operator, or a :class:`ragstone.Query`. BM25 analyses it; the
+                index's embedder embeds its words for the dense half.
             vector: Ready vector of shape (dimension,); alone it searches the dense half, with ``query`` it replaces
                 the embedding of the query.
             top_k: Most hits returned.
@@ -212,7 +208,7 @@ class SearchIndex:
                 only documents without a list are found.
             exact: Guarantee the exact dense list. Without it the list is exact where few chunks can be found, and
                 misses less than one in a thousand of the best where many can, for a sixth of the time.
-            explain: Give each hit the parts that add up to its score.
+            explain: Give each hit the parts that add up to its score, down to the words of the query.
             timeout_s: Seconds after which the search gives up.
             fusion: How both halves become one ranking: ``"self_scaling"`` (linear, each half in units of its own
                 spread), ``"convex"`` (min-max) or ``"rrf"`` (reciprocal rank, k = 60).
@@ -248,7 +244,7 @@ class SearchIndex:
 
     def search_batch(
         self,
-        queries: Sequence[str],
+        queries: Sequence[QueryLike],
         *,
         top_k: int = 5,
         mode: Mode = "hybrid",
@@ -262,27 +258,41 @@ class SearchIndex:
     ) -> list[SearchResult]:
         """Answer many queries on all cores; each result equals that of :meth:`search`."""
         started = time.perf_counter()
-        asked = [_checked_query(query) for query in listed(queries, "queries")]
-        if not asked:
+        given = listed(queries, "queries")
+        if not given:
             return []
-        arguments = self._arguments(top_k, mode, filter, principals, exact, timeout_s, fusion, dense_weight)
-        vectors = self._query_vectors(asked, mode, arguments)
-        answers, snapshot = self._core.search_batch(asked, vectors, arguments)
-        latency_ms = (time.perf_counter() - started) * 1000 / len(asked)
+        ready = [asked(query) for query in given]
+        arguments = told(
+            self._embedder,
+            top_k=top_k,
+            mode=mode,
+            filter=filter,
+            principals=principals,
+            exact=exact,
+            explain=explain,
+            timeout_s=timeout_s,
+            fusion=fusion,
+            dense_weight=dense_weight,
+        )
+        texts_asked = [plain(query) for query in given]
+        vectors = self._query_vectors(texts_asked, mode, arguments)
+        answers, snapshot = self._core.search_batch(ready, vectors, arguments)
+        latency_ms = (time.perf_counter() - started) * 1000 / len(ready)
         return [
             SearchResult(
-                query=asked_text,
+                query=text_asked,
                 hits=hits(found, snapshot, explain, mode),
                 mode=mode,
                 snapshot=snapshot,
                 latency_ms=latency_ms,
+                warnings=tuple(warnings),
             )
-            for asked_text, found in zip(asked, answers, strict=True)
+            for text_asked, (found, warnings) in zip(texts_asked, answers, strict=True)
         ]
 
     def rank_documents(
         self,
-        queries: Sequence[str],
+        queries: Sequence[QueryLike],
         *,
         top_k: int = 100,
         mode: Mode = "hybrid",
@@ -293,18 +303,27 @@ class SearchIndex:
     ) -> list[list[tuple[str, float]]]:
         """For each query the documents of its ``top_k`` best chunks, each with its best score: what evaluation needs.
 
-        The same searches as :meth:`search_batch`, without the texts and citations of the hits.
+        The searches of :meth:`search_batch`, without texts and citations.
         """
-        asked = [_checked_query(query) for query in listed(queries, "queries")]
-        if not asked:
+        given = listed(queries, "queries")
+        if not given:
             return []
-        arguments = self._arguments(top_k, mode, filter, principals, False, None, fusion, dense_weight)
-        vectors = self._query_vectors(asked, mode, arguments)
-        return self._core.rank_documents(asked, vectors, arguments)
+        ready = [asked(query) for query in given]
+        arguments = told(
+            self._embedder,
+            top_k=top_k,
+            mode=mode,
+            filter=filter,
+            principals=principals,
+            fusion=fusion,
+            dense_weight=dense_weight,
+        )
+        vectors = self._query_vectors([plain(query) for query in given], mode, arguments)
+        return self._core.rank_documents(ready, vectors, arguments)
 
     def search_with_evidence(
         self,
-        query: str | None,
+        query: QueryLike | None,
         *,
         vector: ArrayLike | None = None,
         top_k: int = 5,
@@ -319,28 +338,40 @@ class SearchIndex:
     ) -> tuple[SearchResult, _core.Evidence]:
         """A search together with what the query looked like to the index: the raw material of answerability."""
         started = time.perf_counter()
-        asked = None if query is None else _checked_query(query)
-        if asked is None and vector is None:
+        words = None if query is None else asked(query)
+        if words is None and vector is None:
             raise InvalidInput("search needs a query, a vector, or both")
-        if asked is None and mode == "bm25":
+        if words is None and mode == "bm25":
             raise InvalidInput('mode "bm25" needs a query: a vector alone can only be searched densely')
-        if asked is None and mode == "hybrid":
+        if words is None and mode == "hybrid":
             mode = "dense"
-        arguments = self._arguments(top_k, mode, filter, principals, exact, timeout_s, fusion, dense_weight)
+        arguments = told(
+            self._embedder,
+            top_k=top_k,
+            mode=mode,
+            filter=filter,
+            principals=principals,
+            exact=exact,
+            explain=explain,
+            timeout_s=timeout_s,
+            fusion=fusion,
+            dense_weight=dense_weight,
+        )
         ready = None
         if vector is not None:
             ready = self._checked_vector(vector)
-        elif asked is not None:
-            vectors = self._query_vectors([asked], mode, arguments)
+        elif query is not None:
+            vectors = self._query_vectors([plain(query)], mode, arguments)
             ready = None if vectors is None else vectors[0]
-        found, evidence, snapshot = self._core.search(asked, ready, arguments)
+        found, evidence, snapshot, warnings = self._core.search(words, ready, arguments)
         latency_ms = (time.perf_counter() - started) * 1000
         result = SearchResult(
-            query=asked or "",
+            query="" if query is None else plain(query),
             hits=hits(found, snapshot, explain, mode),
             mode=mode,
             snapshot=snapshot,
             latency_ms=latency_ms,
+            warnings=tuple(warnings),
         )
         return result, evidence
 
@@ -374,34 +405,6 @@ class SearchIndex:
                 "pass vector=, or search with mode='bm25'"
             )
         return False
-
-    def _arguments(
-        self,
-        top_k: int,
-        mode: Mode,
-        filter: FilterLike | None,
-        principals: Sequence[str] | None,
-        exact: bool,
-        timeout_s: float | None,
-        fusion: Fusion,
-        dense_weight: float | None,
-    ) -> _core.SearchArguments:
-        if not isinstance(exact, bool):
-            raise InvalidInput(f"exact is {exact!r}: pass True or False")
-        one_of(fusion, "fusion", get_args(Fusion))
-        if dense_weight is None:
-            own = getattr(self._embedder, "dense_weight", _DENSE_WEIGHT)
-            dense_weight = 0.5 if fusion == "convex" else own
-        return {
-            "mode": one_of(mode, "mode", get_args(Mode)),
-            "fusion": fusion,
-            "weight": number(dense_weight, "dense_weight", 0, 1 if fusion == "convex" else 1e6),
-            "exact": exact,
-            "top_k": integer(top_k, "top_k", 1, TOP_K_MAX),
-            "filter": filter_json(filter),
-            "principals": [] if principals is None else texts(principals, "principals", "principal"),
-            "timeout_s": None if timeout_s is None else number(timeout_s, "timeout_s", 0, float("inf")),
-        }
 
     # Looking inside
 
@@ -588,10 +591,3 @@ class SearchIndex:
         if not np.isfinite(ready).all() or not ready.any():
             raise InvalidInput("vector has no direction: every value must be finite, and one of them not zero")
         return ready
-
-
-def _checked_query(query: object) -> str:
-    asked = text(query, "query")
-    if not asked.strip():
-        raise InvalidInput("query is empty: ask something")
-    return asked

@@ -163,7 +163,7 @@ class Hit:
     """One chunk of a search result; ``score`` is higher for better, ``rank`` counts from 1.
 
     ``highlights`` are (start, end) ``str`` indices into ``text`` where query terms occur. ``explain`` is ``None``
-    unless asked for; its ``parts`` add up to ``score``.
+    unless asked for; its ``parts`` add up to ``score``, and the scores of its ``words`` to the part of BM25.
     """
 
     chunk_id: str
@@ -191,13 +191,18 @@ class Hit:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SearchResult(Sequence[Hit]):
-    """The hits of one search, best first. An empty result is a value, not an error."""
+    """The hits of one search, best first. An empty result is a value, not an error.
+
+    ``warnings`` say what about the query the asker should know: that it has no word to search for, or that a prefix
+    stands for more terms than were taken.
+    """
 
     query: str
     hits: tuple[Hit, ...]
     mode: str
     snapshot: int
     latency_ms: float
+    warnings: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.hits)
@@ -215,7 +220,7 @@ class SearchResult(Sequence[Hit]):
     def __str__(self) -> str:
         hits = "1 hit" if len(self.hits) == 1 else f"{len(self.hits)} hits"
         head = f"{hits} for {self.query!r} ({self.mode}, {self.latency_ms:.1f} ms)"
-        return "\n".join([head, *(str(hit) for hit in self.hits)])
+        return "\n".join([head, *(str(hit) for hit in self.hits), *(f"warning: {one}" for one in self.warnings)])
 
     def __repr__(self) -> str:
         return str(self)

@@ -14,7 +14,7 @@ from hygiene.sources import PACKAGE, ROOT, below, without_comments
 PYTHON = [
     {"_core", "errors", "records"},
     {"arguments", "boundaries"},
-    {"answerability", "chunking", "citation", "documents", "embedding", "filters", "metrics", "recommender"},
+    {"answerability", "chunking", "citation", "documents", "embedding", "filters", "metrics", "query", "recommender"},
     {"arrays", "exchange"},
     {"recall"},
     {"index"},

@@ -12,7 +12,8 @@ use ragstone_engine::fusion::Rule;
 use ragstone_engine::ids::hexadecimal;
 use ragstone_engine::index::{CreateOptions, Index as Engine, Options};
 use ragstone_engine::interrupt::Interrupt;
-use ragstone_engine::searcher::{Evidence, Found, Mode, Outcome, Query};
+use ragstone_engine::lexical::query::{self, Node};
+use ragstone_engine::searcher::{Evidence, Found, Highlights, Mode, Outcome, Query, TermPart, Words};
 use ragstone_engine::snapshot::Snapshot;
 use ragstone_engine::storage::disk::Disk;
 use ragstone_engine::storage::frame::Verify;
@@ -34,7 +35,11 @@ type HitTuple = (
     (u64, u64),
     Vec<(u64, u64)>,
     (f64, f64, f32, Option<f32>, Option<u32>, Option<u32>),
+    Vec<(String, Option<String>, f64, f64)>,
 );
+
+/// Hits and warnings.
+type Answer = (Vec<HitTuple>, Vec<String>);
 
 /// An open index directory.
 #[pyclass(frozen, module = "ragstone._core")]
@@ -79,7 +84,12 @@ pub(crate) fn matrix(array: &PyReadonlyArray2<'_, f32>) -> PyResult<Vec<f32>> {
     })
 }
 
-fn hit(snapshot: &Snapshot, found: &Found, terms: &[String]) -> ragstone_engine::error::Result<HitTuple> {
+fn hit(
+    snapshot: &Snapshot,
+    found: &Found,
+    highlights: &Highlights,
+    words: Option<&Vec<TermPart>>,
+) -> ragstone_engine::error::Result<HitTuple> {
     let chunk = snapshot.chunk(found);
     let document = chunk.document();
     let text = chunk.text()?;
@@ -97,6 +107,7 @@ fn hit(snapshot: &Snapshot, found: &Found, terms: &[String]) -> ragstone_engine:
         found.candidate.bm25_rank,
         found.candidate.dense_rank,
     );
+    let words = words.into_iter().flatten();
     Ok((
         names,
         text.to_owned(),
@@ -105,13 +116,16 @@ fn hit(snapshot: &Snapshot, found: &Found, terms: &[String]) -> ragstone_engine:
         chunk.headings()?,
         chunk.page(),
         chunk.span(),
-        snapshot.highlights(text, terms),
+        snapshot.highlights(text, highlights),
         parts,
+        words.map(|part| (part.name.clone(), part.term.clone(), part.count, part.bm25)).collect(),
     ))
 }
 
 fn hits(snapshot: &Snapshot, outcome: &Outcome) -> ragstone_engine::error::Result<Vec<HitTuple>> {
-    outcome.found.iter().map(|found| hit(snapshot, found, &outcome.terms)).collect()
+    let words = |number: usize| outcome.explanations.get(number);
+    let hits = outcome.found.iter().enumerate();
+    hits.map(|(number, found)| hit(snapshot, found, &outcome.highlights, words(number))).collect()
 }
 
 fn evidence<'py>(py: Python<'py>, evidence: &Evidence) -> PyResult<Bound<'py, PyDict>> {
@@ -141,6 +155,7 @@ pub(crate) struct Arguments {
     filter: Option<String>,
     principals: Vec<String>,
     timeout_s: Option<f64>,
+    explain: bool,
 }
 
 impl Arguments {
@@ -164,9 +179,31 @@ impl Arguments {
     }
 }
 
+/// A text, or the JSON form of a structured query and `true`.
+type Asked = (String, bool);
+
+/// The words of a query, structured ones read.
+enum Ask {
+    Text(String),
+    Structured(Node),
+}
+
+impl Ask {
+    fn new((text, structured): Asked) -> PyResult<Self> {
+        if structured { query::parse(&text).map(Self::Structured).map_err(raise) } else { Ok(Self::Text(text)) }
+    }
+
+    fn words(&self) -> Words<'_> {
+        match self {
+            Self::Text(text) => Words::Text(text),
+            Self::Structured(node) => Words::Structured(node),
+        }
+    }
+}
+
 /// Many queries with the same arguments.
 struct Queries {
-    texts: Vec<String>,
+    asked: Vec<Ask>,
     vectors: Option<Vec<f32>>,
     dimension: usize,
     mode: Mode,
@@ -175,21 +212,22 @@ struct Queries {
 }
 
 impl Queries {
-    fn new(texts: Vec<String>, vectors: Option<PyReadonlyArray2<'_, f32>>, arguments: Arguments) -> PyResult<Self> {
-        let rows = vectors.as_ref().map_or(texts.len(), |array| array.shape()[0]);
-        if rows != texts.len() {
-            return Err(invalid(format!("{rows} vectors were given for {} queries", texts.len())));
+    fn new(asked: Vec<Asked>, vectors: Option<PyReadonlyArray2<'_, f32>>, arguments: Arguments) -> PyResult<Self> {
+        let rows = vectors.as_ref().map_or(asked.len(), |array| array.shape()[0]);
+        if rows != asked.len() {
+            return Err(invalid(format!("{rows} vectors were given for {} queries", asked.len())));
         }
+        let asked = asked.into_iter().map(Ask::new).collect::<PyResult<_>>()?;
         let dimension = vectors.as_ref().map_or(0, |array| array.shape()[1]);
         let vectors = vectors.as_ref().map(matrix).transpose()?;
-        Ok(Self { texts, vectors, dimension, mode: arguments.mode()?, filter: arguments.filter()?, arguments })
+        Ok(Self { asked, vectors, dimension, mode: arguments.mode()?, filter: arguments.filter()?, arguments })
     }
 
     fn queries(&self) -> Vec<Query<'_>> {
         let vector =
             |row: usize| self.vectors.as_ref().map(|values| &values[row * self.dimension..(row + 1) * self.dimension]);
-        let query = |(row, text)| Query {
-            text: Some(text),
+        let query = |(row, words)| Query {
+            words: Some(words),
             vector: vector(row),
             mode: self.mode,
             exact: self.arguments.exact,
@@ -197,8 +235,9 @@ impl Queries {
             top_k: self.arguments.top_k,
             filter: self.filter.as_ref(),
             principals: &self.arguments.principals,
+            explain: self.arguments.explain,
         };
-        self.texts.iter().map(String::as_str).enumerate().map(query).collect()
+        self.asked.iter().map(Ask::words).enumerate().map(query).collect()
     }
 }
 
@@ -274,20 +313,21 @@ impl Index {
         Ok((report.generation, report.added, report.replaced, report.deleted, report.chunks))
     }
 
-    /// Answers one query: (hits, evidence, generation).
+    /// Answers one query: (hits, evidence, generation, warnings).
     fn search<'py>(
         &self,
         py: Python<'py>,
-        text: Option<String>,
+        asked: Option<Asked>,
         vector: Option<Bound<'py, PyArray1<f32>>>,
         arguments: Arguments,
-    ) -> PyResult<(Vec<HitTuple>, Bound<'py, PyDict>, u64)> {
+    ) -> PyResult<(Vec<HitTuple>, Bound<'py, PyDict>, u64, Vec<String>)> {
+        let asked = asked.map(Ask::new).transpose()?;
         let (mode, filter) = (arguments.mode()?, arguments.filter()?);
         let vector: Option<Vec<f32>> = vector.map(|vector| vector.to_vec()).transpose()?;
         let snapshot = self.engine.snapshot();
         let (hits, outcome) = detached(py, arguments.timeout_s, |watch| {
             let query = Query {
-                text: text.as_deref(),
+                words: asked.as_ref().map(Ask::words),
                 vector: vector.as_deref(),
                 mode,
                 exact: arguments.exact,
@@ -295,26 +335,28 @@ impl Index {
                 top_k: arguments.top_k,
                 filter: filter.as_ref(),
                 principals: &arguments.principals,
+                explain: arguments.explain,
             };
             let outcome = snapshot.search(&query, watch)?;
             Ok((hits(&snapshot, &outcome)?, outcome))
         })?;
-        Ok((hits, evidence(py, &outcome.evidence)?, snapshot.manifest.generation))
+        Ok((hits, evidence(py, &outcome.evidence)?, snapshot.manifest.generation, outcome.warnings))
     }
 
-    /// Answers many queries on several threads: (list of hits, generation).
+    /// Answers many queries on several threads: (list of (hits, warnings), generation).
     fn search_batch(
         &self,
         py: Python<'_>,
-        texts: Vec<String>,
+        asked: Vec<Asked>,
         vectors: Option<PyReadonlyArray2<'_, f32>>,
         arguments: Arguments,
-    ) -> PyResult<(Vec<Vec<HitTuple>>, u64)> {
-        let batch = Queries::new(texts, vectors, arguments)?;
+    ) -> PyResult<(Vec<Answer>, u64)> {
+        let batch = Queries::new(asked, vectors, arguments)?;
         let snapshot: Arc<Snapshot> = self.engine.snapshot();
         let answers = detached(py, batch.arguments.timeout_s, |watch| {
             let outcomes = snapshot.search_batch(&batch.queries(), self.threads, watch)?;
-            outcomes.iter().map(|outcome| hits(&snapshot, outcome)).collect::<Result<Vec<_>, _>>()
+            let answer = |outcome: Outcome| Ok((hits(&snapshot, &outcome)?, outcome.warnings));
+            outcomes.into_iter().map(answer).collect::<Result<Vec<Answer>, _>>()
         })?;
         Ok((answers, snapshot.manifest.generation))
     }
@@ -323,11 +365,11 @@ impl Index {
     fn rank_documents(
         &self,
         py: Python<'_>,
-        texts: Vec<String>,
+        asked: Vec<Asked>,
         vectors: Option<PyReadonlyArray2<'_, f32>>,
         arguments: Arguments,
     ) -> PyResult<Vec<Vec<(String, f32)>>> {
-        let batch = Queries::new(texts, vectors, arguments)?;
+        let batch = Queries::new(asked, vectors, arguments)?;
         let snapshot: Arc<Snapshot> = self.engine.snapshot();
         detached(py, batch.arguments.timeout_s, |watch| {
             let outcomes = snapshot.search_batch(&batch.queries(), self.threads, watch)?;

@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use super::fold::is_attached;
+use super::fold::{fold, is_attached};
 use super::memo::{Key, Kind, Memo, RAW_MAX, Window};
 use super::split::{self, Ascii, Role, Word};
 use super::stem::Language;
@@ -99,6 +99,14 @@ impl Analyzer {
         terms.sort_unstable();
         let equal = terms.chunk_by(|a, b| a == b);
         equal.map(|terms| QueryTerm { term: terms[0].clone(), count: terms.len() as u32 }).collect()
+    }
+
+    /// The form in which the beginning of a word is compared with terms: folded, neither stemmed nor split.
+    pub fn normal(&self, word: &str) -> String {
+        let (mut normal, mut folded) = (String::new(), String::new());
+        self.language.normal(word, &mut normal);
+        fold(&normal, &mut folded);
+        folded
     }
 
     /// Visits tokens, and each run of a spaced word as written; returns how many positions the text takes.

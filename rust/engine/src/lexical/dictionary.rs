@@ -42,16 +42,7 @@ impl Dictionary {
     /// Looks a term up.
     pub(super) fn find(&self, term: &str) -> Result<Option<TermId>> {
         let term = term.as_bytes();
-        let key = prefix(term);
-        // Blocks that begin with the same bytes are told apart by their first terms.
-        let mut low = self.first_not_less(key);
-        let same = self.prefixes.get(low) == Some(&key);
-        let mut high = if same { low + self.prefixes[low..].partition_point(|&prefix| prefix == key) } else { low };
-        while low < high {
-            let middle = usize::midpoint(low, high);
-            if self.entry_at(self.block_start(middle)?, 0)?.1 <= term { low = middle + 1 } else { high = middle }
-        }
-        let Some(block) = low.checked_sub(1) else { return Ok(None) };
+        let Some(block) = self.block_of(term)? else { return Ok(None) };
         let mut at = self.block_start(block)?;
         // How many bytes the last name and `term` have in common: enough to compare without putting names together.
         let mut equal = 0;
@@ -75,6 +66,34 @@ impl Dictionary {
             }
         }
         Ok(None)
+    }
+
+    /// The terms from `first` on, in order.
+    pub(super) fn iter_from(&self, first: &str) -> Result<Terms<'_>> {
+        let block = self.block_of(first.as_bytes())?.unwrap_or(0);
+        let mut terms = Terms { dictionary: self, next: (block * BLOCK_TERMS) as u32, at: 0, name: Vec::new() };
+        while terms.next < self.count {
+            let before = (terms.next, terms.at, terms.name.clone());
+            if terms.step()?.is_some_and(|(_, name)| name >= first) {
+                (terms.next, terms.at, terms.name) = before;
+                break;
+            }
+        }
+        Ok(terms)
+    }
+
+    /// The last block that begins with `term` or a lesser one.
+    fn block_of(&self, term: &[u8]) -> Result<Option<usize>> {
+        let key = prefix(term);
+        // Blocks that begin with the same bytes are told apart by their first terms.
+        let mut low = self.first_not_less(key);
+        let same = self.prefixes.get(low) == Some(&key);
+        let mut high = if same { low + self.prefixes[low..].partition_point(|&prefix| prefix == key) } else { low };
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            if self.entry_at(self.block_start(middle)?, 0)?.1 <= term { low = middle + 1 } else { high = middle }
+        }
+        Ok(low.checked_sub(1))
     }
 
     /// The first block that begins with these bytes or greater ones.
@@ -138,7 +157,7 @@ impl Terms<'_> {
         let shared_max = if first_of_block { 0 } else { self.name.len() };
         let (shared, suffix, next) = dictionary.entry_at(self.at, shared_max)?;
         let ordered = if first_of_block {
-            self.next == 0 || self.name.as_slice() < suffix
+            self.name.as_slice() < suffix || self.name.is_empty()
         } else {
             self.name[shared..] < *suffix
         };

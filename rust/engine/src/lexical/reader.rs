@@ -110,6 +110,11 @@ impl Lexical {
         self.dictionary.iter()
     }
 
+    /// The terms from `first` on, in order.
+    pub fn terms_from(&self, first: &str) -> Result<Terms<'_>> {
+        self.dictionary.iter_from(first)
+    }
+
     /// Replaces `out` by the postings (row, count) of a term, ascending by row.
     pub fn postings(&self, term: TermId, out: &mut Vec<(u32, u32)>) -> Result<()> {
         out.clear();

@@ -9,7 +9,7 @@ use ragstone_engine::fusion::Rule;
 use ragstone_engine::history::Change;
 use ragstone_engine::index::{CreateOptions, Index, Options};
 use ragstone_engine::interrupt::Never;
-use ragstone_engine::searcher::{Mode, Query};
+use ragstone_engine::searcher::{Mode, Query, Words};
 use ragstone_engine::snapshot::Snapshot;
 use ragstone_engine::storage::Storage;
 use ragstone_engine::storage::frame::Verify;
@@ -229,7 +229,7 @@ pub(crate) fn hits(snapshot: &Snapshot, mode: Mode, text: &str) -> Result<Vec<(S
     let vector = vector(text);
     let principals = ["staff".to_owned()];
     let query = Query {
-        text: Some(text),
+        words: Some(Words::Text(text)),
         vector: Some(&vector),
         mode,
         exact: false,
@@ -237,6 +237,7 @@ pub(crate) fn hits(snapshot: &Snapshot, mode: Mode, text: &str) -> Result<Vec<(S
         top_k: 20,
         filter: None,
         principals: &principals,
+        explain: false,
     };
     let outcome = snapshot.search_to_end(&query)?;
     outcome.found.iter().map(|hit| Ok((snapshot.chunk(hit).chunk_id()?, hit.score.to_bits()))).collect()

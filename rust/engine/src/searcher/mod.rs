@@ -3,6 +3,12 @@
 //! Ranks by score, ties by (`document_id`, ordinal). Because rows ascend in that order within a segment, each segment's
 //! own ranking is right and only the segments' best lists have to be merged.
 
+mod compile;
+mod explain;
+mod highlights;
+mod rows;
+mod tree;
+
 use std::collections::{BTreeMap, HashSet};
 
 use ragstone_kernels::top::Top;
@@ -15,10 +21,16 @@ use crate::filter::Filter;
 use crate::fusion::{self, Candidate, DenseScale, LexicalScale, Parts, Rule};
 use crate::instructions::active_kernels;
 use crate::interrupt::{Interrupt, Never};
-use crate::lexical::{Bm25, WeightedTerm, idf};
+use crate::lexical::{Bm25, idf};
 use crate::segment::LiveSegment;
 use crate::snapshot::Snapshot;
 use crate::writer::checked_unit;
+
+pub use compile::Words;
+pub use explain::TermPart;
+pub use highlights::Highlights;
+
+use compile::Compiled;
 
 /// Best scores of each list that are reported with an answer, for judging whether it is one.
 const EVIDENCE: usize = 10;
@@ -39,8 +51,8 @@ pub enum Mode {
 /// What is asked.
 #[derive(Clone, Copy, Debug)]
 pub struct Query<'a> {
-    /// Text for BM25.
-    pub text: Option<&'a str>,
+    /// Words for BM25.
+    pub words: Option<Words<'a>>,
     /// Unit vector for the dense half.
     pub vector: Option<&'a [f32]>,
     /// Which halves search.
@@ -55,6 +67,8 @@ pub struct Query<'a> {
     pub filter: Option<&'a Filter>,
     /// Who asks.
     pub principals: &'a [String],
+    /// Whether each hit is told what every word added to its score.
+    pub explain: bool,
 }
 
 /// A row of a segment of the snapshot.
@@ -105,10 +119,14 @@ pub struct Evidence {
 pub struct Outcome {
     /// Hits, best first.
     pub found: Vec<Found>,
-    /// Analyzed terms of the query that occur in the index, for highlights.
-    pub terms: Vec<String>,
+    /// What of the query is marked in texts.
+    pub highlights: Highlights,
     /// What the query looked like to the index.
     pub evidence: Evidence,
+    /// For each hit what its words added to its BM25 score, where that was asked for.
+    pub explanations: Vec<Vec<TermPart>>,
+    /// What the asker should know about the query.
+    pub warnings: Vec<String>,
 }
 
 /// Rows with their scores, best first. BM25 and fast cosines are f32, which f64 holds without loss.
@@ -116,7 +134,9 @@ type Ranked = Vec<(Place, f64)>;
 
 /// The lexical half of a query.
 struct LexicalHalf {
-    terms: Vec<WeightedTerm>,
+    compiled: Compiled,
+    /// By segment, what lists add to the scores of rows.
+    additions: Vec<BTreeMap<u32, f64>>,
     scale: LexicalScale,
     list: Ranked,
 }
@@ -136,7 +156,7 @@ struct Search<'a> {
 impl Snapshot {
     /// Answers a query.
     pub fn search(&self, query: &Query<'_>, interrupt: &dyn Interrupt) -> Result<Outcome> {
-        let search = Search { snapshot: self, allowed: self.allowed(query), interrupt };
+        let mut search = Search { snapshot: self, allowed: self.allowed(query), interrupt };
         let depth = match query.mode {
             Mode::Hybrid(Rule::Convex { .. }) => CONVEX_DEPTH.max(query.top_k),
             Mode::Hybrid(_) => fusion::DEPTH.max(query.top_k),
@@ -152,10 +172,16 @@ impl Snapshot {
             _ => None,
         };
         let vector = unit.as_deref();
-        let lexical = match (query.mode, query.text) {
-            (Mode::Dense, _) | (_, None) => None,
-            (_, Some(text)) => Some(search.lexical(text, depth, &mut evidence)?),
+        let lexical = match (query.mode, query.words) {
+            (_, None) | (Mode::Dense, Some(Words::Text(_))) => None,
+            (_, Some(words)) => Some(search.lexical(words, query, depth, &mut evidence)?),
         };
+        if let Some(half) = &lexical {
+            // What the structured form demands binds vectors too.
+            for (allowed, demanded) in search.allowed.iter_mut().zip(&half.compiled.demanded) {
+                *allowed = both(allowed.take(), demanded.as_ref());
+            }
+        }
         let dense = match (query.mode, vector) {
             (Mode::Bm25, _) | (_, None) => None,
             (_, Some(vector)) => Some(search.dense(vector, depth, query, &mut evidence)?),
@@ -169,8 +195,13 @@ impl Snapshot {
             Mode::Bm25 => lexical.iter().flat_map(LexicalHalf::found).collect(),
         };
         found.truncate(query.top_k);
-        let terms = lexical.map_or_else(Vec::new, |half| half.terms.into_iter().map(|term| term.term).collect());
-        Ok(Outcome { found, terms, evidence })
+        let mut explanations = Vec::new();
+        if let Some(half) = lexical.as_ref().filter(|_| query.explain) {
+            explanations = found.iter().map(|one| self.explain(half, one)).collect::<Result<_>>()?;
+        }
+        let (highlights, warnings) =
+            lexical.map_or_else(Default::default, |half| (half.compiled.highlights, half.compiled.warnings));
+        Ok(Outcome { found, highlights, evidence, explanations, warnings })
     }
 
     /// The rows of each segment that may be found; `None` where all may.
@@ -217,22 +248,6 @@ impl Snapshot {
         Ok(documents)
     }
 
-    /// Spans in a text, in characters, whose terms are among `terms`, which are sorted.
-    pub fn highlights(&self, text: &str, terms: &[String]) -> Vec<(u64, u64)> {
-        let mut spans: Vec<(usize, usize)> = Vec::new();
-        self.analyzer.analyze(text, &mut |token| {
-            if terms.binary_search_by(|term| term.as_str().cmp(token.term)).is_ok() {
-                match spans.last_mut() {
-                    // A whole identifier and its parts are one span.
-                    Some(last) if token.start < last.1 => last.1 = last.1.max(token.end),
-                    _ => spans.push((token.start, token.end)),
-                }
-            }
-        });
-        spans.sort_unstable();
-        characters(text, &spans)
-    }
-
     fn bm25(&self) -> Bm25 {
         Bm25 { k1: self.manifest.settings.k1, b: self.manifest.settings.b }
     }
@@ -265,81 +280,103 @@ impl Snapshot {
     }
 }
 
-/// Byte spans, ascending, as character spans.
-fn characters(text: &str, spans: &[(usize, usize)]) -> Vec<(u64, u64)> {
-    let (mut at, mut count) = (0, 0u64);
-    let mut character = |byte: usize| {
-        count += text[at..byte].chars().count() as u64;
-        at = byte;
-        count
-    };
-    let mut converted: Vec<(u64, u64)> = Vec::with_capacity(spans.len());
-    for &(start, end) in spans {
-        // Sorted spans that still overlap cannot come from one text read once; they would run backwards here.
-        let (start, end) = (character(start), character(end));
-        converted.push((start, end));
+/// A score with what lists add; 0 where a field's factor of 0 took away all but the rounding.
+fn with_addition(score: f32, addition: f64) -> f32 {
+    let sum = f64::from(score) + addition;
+    if sum > 1e-6 * addition.abs() { sum as f32 } else { 0.0 }
+}
+
+/// The rows in both sets; `None` is all of them.
+fn both(one: Option<Bitmap>, other: Option<&Bitmap>) -> Option<Bitmap> {
+    match (one, other) {
+        (Some(mut one), Some(other)) => {
+            one.intersect(other);
+            Some(one)
+        }
+        (one, other) => one.or_else(|| other.cloned()),
     }
-    converted
 }
 
 impl Search<'_> {
-    fn lexical(&self, text: &str, depth: usize, evidence: &mut Evidence) -> Result<LexicalHalf> {
+    fn lexical(
+        &self,
+        words: Words<'_>,
+        query: &Query<'_>,
+        depth: usize,
+        evidence: &mut Evidence,
+    ) -> Result<LexicalHalf> {
         let snapshot = self.snapshot;
-        let mut frequencies = BTreeMap::new();
-        // Damage met here is met again, and reported, when the joined words' own terms are looked up.
-        let exists = |term: &str| snapshot.document_frequency(term).is_ok_and(|frequency| frequency > 0);
-        let queried = snapshot.analyzer.query(text, &exists);
-        let mut terms = Vec::new();
+        let live = || snapshot.segments.iter().map(|segment| Some((*segment.live).clone()));
+        let compiled = match words {
+            Words::Text(text) => Compiled::of_text(snapshot, text, query.explain)?,
+            Words::Structured(tree) => {
+                let vectors = query.mode != Mode::Bm25;
+                // Fused scores must not move with a filter: what they are made of is taken from all live rows.
+                let base = if vectors { live().collect() } else { self.allowed.clone() };
+                Compiled::of_tree(snapshot, tree, base, vectors, self.interrupt)?
+            }
+        };
         let mut spread = Vec::new();
-        for term in queried {
-            let frequency = snapshot.document_frequency(&term.term)?;
-            let idf = idf(snapshot.rows, frequency);
+        for asked in compiled.asked.values() {
             evidence.terms += 1;
-            evidence.idf_sum += idf;
-            if frequency > 0 {
+            evidence.idf_sum += idf(snapshot.rows, asked.frequency);
+            if asked.frequency > 0 {
                 evidence.terms_known += 1;
-                let weight = f64::from(term.count) * idf;
-                spread.push((weight, frequency as f64 / snapshot.rows as f64));
-                frequencies.insert(term.term.clone(), idf);
-                terms.push(WeightedTerm { term: term.term, weight });
+                spread.push((asked.weight, asked.frequency as f64 / snapshot.rows as f64));
             }
         }
-        let list = self.bm25_list(&terms, &self.allowed, depth)?;
+        for list in compiled.lists.iter().filter(|list| list.whole) {
+            evidence.terms += 1;
+            evidence.terms_known += usize::from(list.len() > 0);
+            evidence.idf_sum += list.weight;
+            spread.push((list.weight, list.len() as f64 / snapshot.rows.max(1) as f64));
+        }
+        let additions = (0..snapshot.segments.len()).map(|segment| compiled.additions(segment)).collect();
+        let mut half = LexicalHalf { compiled, additions, scale: LexicalScale::default(), list: Ranked::new() };
+        half.list = self.bm25_list(&half, &self.allowed, depth)?;
         let filtered = self
             .allowed
             .iter()
             .zip(&snapshot.segments)
             .any(|(allowed, segment)| allowed.as_ref().is_some_and(|allowed| allowed != &*segment.live));
         let best = if filtered {
-            let live: Vec<_> = snapshot.segments.iter().map(|segment| Some((*segment.live).clone())).collect();
-            self.bm25_list(&terms, &live, 1)?.first().map(|hit| hit.1)
+            self.bm25_list(&half, &live().collect::<Vec<_>>(), 1)?.first().map(|hit| hit.1)
         } else {
-            list.first().map(|hit| hit.1)
+            half.list.first().map(|hit| hit.1)
         };
-        let scale = LexicalScale::new(spread.into_iter(), best.unwrap_or(0.0));
-        evidence.bm25 = list.iter().take(EVIDENCE).map(|hit| hit.1 as f32).collect();
-        evidence.bm25_spread = scale.spread;
-        if let Some(&((segment, row), _)) = list.first() {
-            let segment = &snapshot.segments[segment as usize];
-            let explained = segment.segment.lexical.explain(&terms, snapshot.average_length(), snapshot.bm25(), row)?;
-            evidence.idf_covered = explained.iter().filter_map(|part| frequencies.get(&part.term)).sum();
+        half.scale = LexicalScale::new(spread.into_iter(), best.unwrap_or(0.0));
+        evidence.bm25 = half.list.iter().take(EVIDENCE).map(|hit| hit.1 as f32).collect();
+        evidence.bm25_spread = half.scale.spread;
+        if let Some(&((segment, row), _)) = half.list.first() {
+            evidence.idf_covered = snapshot.covered(&half, segment, row)?;
         }
-        Ok(LexicalHalf { terms, scale, list })
+        Ok(half)
     }
 
-    fn bm25_list(&self, terms: &[WeightedTerm], allowed: &[Option<Bitmap>], depth: usize) -> Result<Ranked> {
-        let snapshot = self.snapshot;
+    fn bm25_list(&self, half: &LexicalHalf, allowed: &[Option<Bitmap>], depth: usize) -> Result<Ranked> {
+        let (snapshot, compiled) = (self.snapshot, &half.compiled);
         self.list(depth, |number, segment| {
-            let (mut top, allowed) = (Top::new(depth), allowed[number].as_ref());
-            segment.segment.lexical.search(
-                terms,
-                snapshot.average_length(),
-                snapshot.bm25(),
-                allowed,
-                0,
-                &mut top,
-                self.interrupt,
-            )?;
+            let lexical = &segment.segment.lexical;
+            let (terms, average, bm25) = (&compiled.terms, snapshot.average_length(), snapshot.bm25());
+            let mut top = Top::new(depth);
+            let (additions, words) = (&half.additions[number], compiled.words.get(number).and_then(Option::as_ref));
+            let narrowed = words.and_then(|words| both(allowed[number].clone(), Some(words)));
+            let mut allowed = narrowed.as_ref().or(allowed[number].as_ref());
+            let mut others;
+            if !additions.is_empty() {
+                // Rows that lists add to are scored one by one, all others as ever.
+                others = allowed.cloned().unwrap_or_else(|| Bitmap::full(segment.entry.rows));
+                let rows: Vec<u32> = additions.keys().copied().filter(|&row| others.contains(row)).collect();
+                for (&row, score) in rows.iter().zip(lexical.scores(terms, average, bm25, &rows)?) {
+                    let score = with_addition(score, additions[&row]);
+                    if score > 0.0 {
+                        top.push(score, row);
+                    }
+                    others.remove(row);
+                }
+                allowed = Some(&others);
+            }
+            lexical.search(terms, average, bm25, allowed, 0, &mut top, self.interrupt)?;
             Ok(scores(top))
         })
     }
@@ -430,10 +467,7 @@ impl Search<'_> {
                 continue;
             }
             let bm25 = match lexical {
-                Some(half) => {
-                    let lexical = &segment.segment.lexical;
-                    lexical.scores(&half.terms, snapshot.average_length(), snapshot.bm25(), &rows)?
-                }
+                Some(half) => snapshot.bm25_scores(half, number, &rows)?,
                 None => vec![0.0; rows.len()],
             };
             for (((_, candidate), bm25), row) in candidates.range_mut(range).zip(bm25).zip(rows) {
