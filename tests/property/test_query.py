@@ -235,8 +235,8 @@ def test_queries_equal_their_definition(seed: int, count: int, commits: int) -> 
             assert {chunk for chunk, _ in found} == {chunk for chunk, _ in expected}, query
             assert_ranking(found, expected, 2e-6)
             for hit in result:
-                words = hit.explain["words"]  # type: ignore[index]
-                assert math.isclose(sum(word["score"] for word in words), hit.score, rel_tol=1e-6)
+                explained: Any = hit.explain
+                assert math.isclose(sum(word["score"] for word in explained["words"]), hit.score, rel_tol=1e-6)
         index.merge()
         after = index.search_batch(queries, mode="bm25", top_k=count)
         for one, other in zip(before, after, strict=True):

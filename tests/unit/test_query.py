@@ -108,7 +108,7 @@ def test_optional_words_leave_vectors_free(index: ragstone.Index) -> None:
 @pytest.mark.parametrize("fusion", ["self_scaling", "convex", "rrf"])
 def test_words_explain_the_score(index: ragstone.Index, mode: str, fusion: str) -> None:
     """Catches words that do not add up, and names that nobody typed."""
-    queries = [
+    queries: list[str | Query] = [
         "Refunds for customers",
         Q.any(
             Q.phrase("refund policy").boost(2),
@@ -134,7 +134,8 @@ def test_words_explain_the_score(index: ragstone.Index, mode: str, fusion: str) 
 
 def test_a_query_without_words_says_so(index: ragstone.Index) -> None:
     """Catches silence where there was nothing to look for."""
-    for query in ["the of", "?!", Q.text("the"), Q.phrase("of the"), Q.prefix("..."), Q.fuzzy("-")]:
+    queries: list[str | Query] = ["the of", "?!", Q.text("the"), Q.phrase("of the"), Q.prefix("..."), Q.fuzzy("-")]
+    for query in queries:
         result = index.search(query, mode="bm25")
         assert not result.hits
         assert "no word to search for" in result.warnings[0]

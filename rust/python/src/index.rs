@@ -41,6 +41,9 @@ type HitTuple = (
 /// Hits and warnings.
 type Answer = (Vec<HitTuple>, Vec<String>);
 
+/// Hits, evidence, generation and warnings.
+type Single<'py> = (Vec<HitTuple>, Bound<'py, PyDict>, u64, Vec<String>);
+
 /// An open index directory.
 #[pyclass(frozen, module = "ragstone._core")]
 pub(crate) struct Index {
@@ -320,7 +323,7 @@ impl Index {
         asked: Option<Asked>,
         vector: Option<Bound<'py, PyArray1<f32>>>,
         arguments: Arguments,
-    ) -> PyResult<(Vec<HitTuple>, Bound<'py, PyDict>, u64, Vec<String>)> {
+    ) -> PyResult<Single<'py>> {
         let asked = asked.map(Ask::new).transpose()?;
         let (mode, filter) = (arguments.mode()?, arguments.filter()?);
         let vector: Option<Vec<f32>> = vector.map(|vector| vector.to_vec()).transpose()?;
