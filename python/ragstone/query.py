@@ -395,9 +395,11 @@ class _Parser:
         while self.peek() and not self.peek().isspace() and self.peek() not in '()"*~^':
             letters.append(self.letter())
         word = "".join(letters)
-        if not word:
+        if not word.strip():
             problem = f"a word is missing before {self.peek()!r}" if self.peek().strip() else "a word is missing"
             raise self.error(problem, begin)
+        if self.peek() and self.peek() in "*~" and len(word.split()) != 1:
+            raise self.error(f"{self.peek()!r} belongs to one word, not to {shown(word)}", begin)
         if self.peek() == "*":
             self.at += 1
             return Q.prefix(word, field=field)

@@ -136,8 +136,8 @@ def test_postings_and_tombstones_give_the_scores_of_bm25(core: _core.Index, tmp_
     assert max(frequencies) > 64 or "rows" not in index.documents
     assert max(count for segment in index.segments for _, count in segment.postings.get("kelp", [])) == 300
     for terms in (["kelp"], ["fjord", "basalt"], ["copper", "delta", "kelp"], ["nowhere"]):
-        hits, _, _ = core.search(
-            " ".join(terms),
+        hits = core.search(
+            (" ".join(terms), False),
             None,
             {
                 "mode": "bm25",
@@ -148,8 +148,9 @@ def test_postings_and_tombstones_give_the_scores_of_bm25(core: _core.Index, tmp_
                 "principals": ["staff"],
                 "timeout_s": None,
                 "exact": False,
+                "explain": False,
             },
-        )
+        )[0]
         found = {hit[0][0]: hit[2] for hit in hits}
         hidden = {name for name, document in index.documents.items() if document.acl == []}
         scores = {name: score for name, score in index.bm25(terms).items() if name.split("#")[0] not in hidden}
@@ -163,7 +164,7 @@ def test_vectors(core: _core.Index, tmp_path: Path) -> None:
     # Catches rows, padding or bitmaps of vectors that are described wrongly, and vectors that are not of length 1.
     index = Index(tmp_path / "index")
     query = vectors(1, 99)[0]
-    hits, _, _ = core.search(
+    hits = core.search(
         None,
         query,
         {
@@ -175,8 +176,9 @@ def test_vectors(core: _core.Index, tmp_path: Path) -> None:
             "principals": ["staff"],
             "timeout_s": None,
             "exact": False,
+            "explain": False,
         },
-    )
+    )[0]
     cosines = {}
     for segment in index.segments:
         for found in segment.live:

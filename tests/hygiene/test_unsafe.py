@@ -9,12 +9,12 @@ from hygiene.sources import ROOT, below
 # Lines with the word, by file. A change here needs a sentence of proof there.
 ALLOWED = {
     "rust/engine/src/storage/map.rs": 1,
-    "rust/kernels/src/aarch64/neon.rs": 5,
-    "rust/kernels/src/dispatch.rs": 18,
-    "rust/kernels/src/x86_64/avx2.rs": 5,
-    "rust/kernels/src/x86_64/avx512.rs": 4,
+    "rust/kernels/src/aarch64/neon.rs": 7,
+    "rust/kernels/src/dispatch.rs": 29,
+    "rust/kernels/src/x86_64/avx2.rs": 7,
+    "rust/kernels/src/x86_64/avx512.rs": 5,
     "rust/kernels/src/x86_64/mod.rs": 1,
-    "rust/kernels/src/x86_64/ssse3.rs": 4,
+    "rust/kernels/src/x86_64/ssse3.rs": 5,
 }
 
 

@@ -218,7 +218,7 @@ def test_a_text_that_cannot_be_stored_is_named() -> None:
     """Catches an error that does not say which text it is about, and texts added beside it."""
     index = BM25Index()
     for texts in (["fine", "lone \ud800"], ["fine", 5], "one string", 7):
-        with pytest.raises(InvalidInput, match="text 1|texts is"):
+        with pytest.raises(InvalidInput, match=r"text 1|texts is"):
             index.add(texts)  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match="query 0"):
         index.search("lone \ud800")
