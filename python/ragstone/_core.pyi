@@ -151,9 +151,14 @@ class LexicalIndex:
     def add(
         self, texts: list[str], ids: NDArray[np.int64] | None = None, *, threads: int
     ) -> NDArray[np.int64]: ...
-    def remove(self, ids: NDArray[np.int64]) -> int: ...
+    def remove(self, ids: NDArray[np.int64], *, threads: int) -> int: ...
     def search(
-        self, queries: list[str], *, top_k: int, threads: int
+        self,
+        queries: list[str],
+        *,
+        top_k: int,
+        filter_ids: NDArray[np.int64] | NDArray[np.uint64] | None,
+        threads: int,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
     def save(self, path: str | PathLike[str]) -> None: ...
 

@@ -238,16 +238,24 @@ class BM25Index:
             raise
 
     def remove(self, ids: ArrayLike) -> int:
-        """Remove texts by id; returns how many there were."""
-        given = _ids(ids)
-        return 0 if given is None else self._core.remove(given)
+        """Remove texts by id; returns how many there were.
 
-    def search(self, queries: Sequence[str] | str, *, top_k: int = 10) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        When a quarter of the texts that were added together is gone, what is left of them is written anew: a removal now
+        and then takes long. Ctrl-C stops that, and the texts are removed all the same.
+        """
+        given = _ids(ids)
+        return 0 if given is None else self._core.remove(given, threads=_threads())
+
+    def search(
+        self, queries: Sequence[str] | str, *, top_k: int = 10, filter_ids: ArrayLike | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Find the best texts for each query.
 
         Args:
             queries: n strings, or one.
             top_k: Hits for each query.
+            filter_ids: Find only texts with these ids: an array of ids, or of bool, whose entry ``i`` tells whether id
+                ``i`` may be found (quicker where many may). Scores do not change.
 
         Returns:
             ids of shape (n, top_k), int64, best first and equal scores by id, padded with -1; and their scores,
@@ -256,7 +264,12 @@ class BM25Index:
         asked = [queries] if isinstance(queries, str) else listed(queries, "queries")
         count = len(asked)
         try:
-            return self._core.search(asked, top_k=_top_k(top_k, count), threads=1 if count < 2 else _threads())
+            return self._core.search(
+                asked,
+                top_k=_top_k(top_k, count),
+                filter_ids=None if filter_ids is None else _filter(filter_ids),
+                threads=1 if count < 2 else _threads(),
+            )
         except (TypeError, UnicodeEncodeError):
             strings(asked, "queries", "query")  # says which one cannot be read
             raise

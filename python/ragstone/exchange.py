@@ -31,7 +31,7 @@ Fusion: TypeAlias = Literal["self_scaling", "convex", "rrf"]
 
 TOP_K_MAX = 1_000_000
 # How much a spread of the cosine counts against a spread of BM25, for an embedder that does not say.
-_DENSE_WEIGHT = 2.0
+DENSE_WEIGHT = 2.0
 _NAME_BYTES_MAX = 4096
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
@@ -134,7 +134,7 @@ def told(
             raise InvalidInput(f"{name} is {flag!r}: pass True or False")
     one_of(fusion, "fusion", get_args(Fusion))
     if dense_weight is None:
-        own = getattr(embedder, "dense_weight", _DENSE_WEIGHT)
+        own = getattr(embedder, "dense_weight", DENSE_WEIGHT)
         dense_weight = 0.5 if fusion == "convex" else own
     return {
         "mode": one_of(mode, "mode", get_args(Mode)),

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragstone.errors import InvalidInput
-from ragstone.index import _DENSE_WEIGHT, Fusion, SearchIndex
+from ragstone.exchange import DENSE_WEIGHT
+from ragstone.index import Fusion, SearchIndex
 from ragstone.metrics import evaluate_run
 from ragstone.records import Embedder
 
@@ -150,7 +151,7 @@ def tune(
         raise InvalidInput("the index has no vectors to weigh against BM25: open it with its embedder and embed first")
     generation = index.generation
     # Of the embedder's own weight `search` makes the default.
-    tried = _candidates(getattr(embedder, "dense_weight", _DENSE_WEIGHT))
+    tried = _candidates(getattr(embedder, "dense_weight", DENSE_WEIGHT))
     asked = {name: queries[name] for name in names}
     table = _table(index, embedder, asked, {name: qrels[name] for name in names}, tried, principals)
     if index.generation != generation:

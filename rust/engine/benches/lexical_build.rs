@@ -124,13 +124,13 @@ fn changes(lines: &[&str], threads: usize) -> Outcome<()> {
         index.add(&[*text], None, threads, &Never)?;
         adds.push(clock.elapsed());
         let clock = Instant::now();
-        index.search(&["the state of the house"], 10, 1, &Never)?;
+        index.search(&["the state of the house"], 10, None, 1, &Never)?;
         searches.push(clock.elapsed());
     }
     for id in (0..i64::try_from(base.len())?).step_by(base.len() / further.len()) {
         let clock = Instant::now();
-        index.remove(&[id]);
-        index.search(&["the state of the house"], 10, 1, &Never)?;
+        index.remove(&[id], 1, &Never)?;
+        index.search(&["the state of the house"], 10, None, 1, &Never)?;
         removals.push(clock.elapsed());
     }
     for (name, times) in [

@@ -62,7 +62,7 @@ fn main() {
         for _ in 0..rounds {
             for (text, times) in texts.iter().zip(&mut times) {
                 let start = Instant::now();
-                black_box(opened.search(&[text], top_k, 1, &Never).expect("a search"));
+                black_box(opened.search(&[text], top_k, None, 1, &Never).expect("a search"));
                 times.push(start.elapsed().as_secs_f64() * 1e6);
             }
         }

@@ -99,7 +99,7 @@ fn measure(corpus: &Path, judged: &Path, name: &str, copies: usize) -> Outcome<(
         for query in &queries {
             let best = (0..3).map(|_| {
                 let clock = Instant::now();
-                let found = index.search(&[field(query, "text")], top_k, 1, &Never);
+                let found = index.search(&[field(query, "text")], top_k, None, 1, &Never);
                 (clock.elapsed().as_secs_f64() * 1e6, found.is_ok())
             });
             times.push(best.map(|(time, ok)| if ok { time } else { f64::NAN }).fold(f64::INFINITY, f64::min));
@@ -128,7 +128,7 @@ fn mean_ndcg(index: &LexicalIndex, documents: &[Value], queries: &[Value], judge
     let (mut sum, mut count) = (0.0, 0.0);
     for query in queries {
         let Some(grades) = relevant.get(field(query, "_id")) else { continue };
-        let (ids, _) = index.search(&[field(query, "text")], 10, 1, &Never)?;
+        let (ids, _) = index.search(&[field(query, "text")], 10, None, 1, &Never)?;
         let found = ids.iter().filter(|&&id| id >= 0).map(|&id| field(&documents[id as usize], "_id"));
         let found: Vec<f64> = found.map(|id| grades.get(id).copied().unwrap_or(0.0).max(0.0)).collect();
         let mut ideal: Vec<f64> = grades.values().copied().filter(|&grade| grade > 0.0).collect();

@@ -1,5 +1,50 @@
 //! A set of rows as one bit per row: what filters, deletes and access lists become before a search.
 
+/// The ids that may be found, of rows that have numbers of the user's.
+#[derive(Clone, Copy, Debug)]
+pub enum Passing<'a> {
+    /// These.
+    Ids(&'a [i64]),
+    /// Those whose bit is set: 64 ids a word, from 0 on, least significant first.
+    Bits(&'a [u64]),
+}
+
+impl Passing<'_> {
+    /// Visits them.
+    pub fn for_each(self, mut visit: impl FnMut(i64)) {
+        match self {
+            Self::Ids(ids) => ids.iter().copied().for_each(visit),
+            Self::Bits(words) => {
+                for (index, &word) in words.iter().enumerate() {
+                    let mut left = word;
+                    while left != 0 {
+                        visit(((index as u64 * 64) | u64::from(left.trailing_zeros())).cast_signed());
+                        left &= left - 1;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The rows that have one of them, where row r has the id `ids[r]` and ids ascend.
+    pub fn rows(self, ids: &[i64]) -> Bitmap {
+        let len = ids.len() as u32;
+        let numbered_by_row = ids.last().is_none_or(|&last| last as usize == ids.len() - 1);
+        match self {
+            Self::Bits(words) if numbered_by_row => Bitmap::of_first(words, len),
+            _ => {
+                let mut rows = Bitmap::empty(len);
+                self.for_each(|id| {
+                    if let Ok(row) = ids.binary_search(&id) {
+                        rows.insert(row as u32);
+                    }
+                });
+                rows
+            }
+        }
+    }
+}
+
 /// Fixed-size set of rows `0..len`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bitmap {
@@ -25,6 +70,16 @@ impl Bitmap {
         let tail = len % 64;
         let clean = tail == 0 || words.last().is_none_or(|&word| word >> tail == 0);
         (words.len() == (len as usize).div_ceil(64) && clean).then_some(Self { len, words })
+    }
+
+    /// The first `len` of some bits, 64 a word, least significant first; bits that are not there are not set.
+    pub fn of_first(words: &[u64], len: u32) -> Self {
+        let mut words: Vec<u64> =
+            words.iter().copied().chain(std::iter::repeat(0)).take(len.div_ceil(64) as usize).collect();
+        if let (Some(last), true) = (words.last_mut(), !len.is_multiple_of(64)) {
+            *last &= (1 << (len % 64)) - 1;
+        }
+        Self { len, words }
     }
 
     /// Number of rows that the set ranges over.

@@ -32,6 +32,14 @@ pub struct Top<R = u32> {
     threshold: Option<Scored<R>>,
 }
 
+impl Top {
+    /// A selection of at most `k` rows that refuses scores below `floor` from the first on.
+    pub fn above(k: usize, floor: f32) -> Self {
+        let worst = Scored { score: floor, row: u32::MAX };
+        Self { threshold: (floor > f32::NEG_INFINITY).then_some(worst), ..Self::new(k) }
+    }
+}
+
 impl<R: Copy + Ord> Top<R> {
     /// A selection of at most `k` rows.
     pub fn new(k: usize) -> Self {
@@ -113,9 +121,13 @@ mod tests {
                 top.push(scored.score, scored.row);
                 all.push(scored);
             }
+            let mut above = Top::above(k, 3.0);
+            all.iter().for_each(|scored| above.push(scored.score, scored.row));
             all.sort_by(Scored::rank);
             all.truncate(k);
-            prop_assert_eq!(top.into_sorted(), all);
+            prop_assert_eq!(top.into_sorted(), all.clone());
+            all.retain(|scored| scored.score >= 3.0);
+            prop_assert_eq!(above.into_sorted(), all);
         }
     }
 }

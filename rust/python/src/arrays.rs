@@ -7,7 +7,8 @@ use numpy::ndarray::{Array2, ShapeError};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods, ToPyArray};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
-use ragstone_engine::dense::{DenseIndex as Dense, Matrix, Passing};
+use ragstone_engine::bitmap::Passing;
+use ragstone_engine::dense::{DenseIndex as Dense, Matrix};
 use ragstone_engine::error::Error;
 use ragstone_engine::lexical::{Bm25, LexicalIndex as Lexical};
 use ragstone_engine::storage::disk::Disk;
@@ -203,20 +204,26 @@ impl LexicalIndex {
         Ok(added.to_pyarray(py))
     }
 
-    fn remove(&self, py: Python<'_>, ids: PyReadonlyArray1<'_, i64>) -> usize {
+    #[pyo3(signature = (ids, *, threads))]
+    fn remove(&self, py: Python<'_>, ids: PyReadonlyArray1<'_, i64>, threads: usize) -> PyResult<usize> {
         let ids = ids.as_array().to_vec();
-        py.detach(|| writing(&self.engine).remove(&ids))
+        detached(py, None, |watch| writing(&self.engine).remove(&ids, threads, watch))
     }
 
-    #[pyo3(signature = (queries, *, top_k, threads))]
+    #[pyo3(signature = (queries, *, top_k, filter_ids, threads))]
     fn search<'py>(
         &self,
         py: Python<'py>,
         queries: Vec<PyBackedStr>,
         top_k: usize,
+        filter_ids: Option<FilterIds<'py>>,
         threads: usize,
     ) -> PyResult<Found<'py>> {
-        let found = detached(py, None, |watch| reading(&self.engine).search(&queries, top_k, threads, watch))?;
+        let filter_ids = filter_ids.map(FilterIds::copy);
+        let found = detached(py, None, |watch| {
+            let passing = filter_ids.as_ref().map(Copied::passing);
+            reading(&self.engine).search(&queries, top_k, passing, threads, watch)
+        })?;
         rectangle(py, found, queries.len(), top_k)
     }
 

@@ -10,7 +10,7 @@ use ragstone_kernels::top::Top;
 use super::heap::Heap;
 use super::tiers::{Effort, Exact, INTEGER_ROWS, Tiers, Wanted};
 use super::{Matrix, Vectors, check_dimension, scaled, scan, stride_of, unit_scale, write_vectors};
-use crate::bitmap::Bitmap;
+use crate::bitmap::{Bitmap, Passing};
 use crate::error::{Error, Result};
 use crate::instructions::active_kernels;
 use crate::interrupt::Interrupt;
@@ -74,15 +74,6 @@ enum Rows<'a> {
 
 fn damage_in_memory(row: u32) -> Error {
     Error::corrupt("memory", 0, format!("row {row} is not a vector of unit length"))
-}
-
-/// The ids that may be found.
-#[derive(Clone, Copy, Debug)]
-pub enum Passing<'a> {
-    /// These.
-    Ids(&'a [i64]),
-    /// Those whose bit is set: 64 ids a word, from 0 on, least significant first.
-    Bits(&'a [u64]),
 }
 
 /// Queries to answer next, with the places for their ids and scores.
@@ -324,24 +315,15 @@ impl DenseIndex {
     fn rows_of(&self, passing: Passing<'_>) -> Bitmap {
         let first_heap_row = self.first_heap_row();
         let mut rows = Bitmap::empty(first_heap_row + self.heap.row_count());
-        let mut insert = |id: i64| {
+        let insert = |id: i64| {
             let saved = self.saved.as_ref().and_then(|saved| saved.row_of(id));
             if let Some(row) = saved.or_else(|| self.heap.row_of(id).map(|row| first_heap_row + row)) {
                 rows.insert(row);
             }
         };
         match passing {
-            Passing::Ids(ids) => ids.iter().copied().for_each(insert),
-            Passing::Bits(words) if self.is_numbered_by_row() => return bits_of(words, rows.len()),
-            Passing::Bits(words) => {
-                for (index, &word) in words.iter().enumerate() {
-                    let mut left = word;
-                    while left != 0 {
-                        insert(((index as u64 * 64) | u64::from(left.trailing_zeros())).cast_signed());
-                        left &= left - 1;
-                    }
-                }
-            }
+            Passing::Bits(words) if self.is_numbered_by_row() => return Bitmap::of_first(words, rows.len()),
+            _ => passing.for_each(insert),
         }
         rows
     }
@@ -384,16 +366,6 @@ impl DenseIndex {
         };
         Ok((self.largest_id..=largest).skip(1).collect())
     }
-}
-
-/// The first `len` of some bits.
-fn bits_of(words: &[u64], len: u32) -> Bitmap {
-    let mut words: Vec<u64> =
-        words.iter().copied().chain(std::iter::repeat(0)).take(len.div_ceil(64) as usize).collect();
-    if let (Some(last), true) = (words.last_mut(), !len.is_multiple_of(64)) {
-        *last &= (1 << (len % 64)) - 1;
-    }
-    Bitmap::from_words(len, words).expect("as many words as rows need, and no bit beyond")
 }
 
 /// Results a query: at least one, and not so many more than there are vectors that padding alone would fill memory.

@@ -16,7 +16,7 @@ pub mod writer;
 
 use ragstone_kernels::dispatch::Kernels;
 
-pub use index::{DenseIndex, Passing};
+pub use index::DenseIndex;
 pub use tiers::{Effort, Exact, exact_score};
 pub use vectors::Vectors;
 pub use writer::write_vectors;

@@ -12,6 +12,7 @@ use ragstone_kernels::top::{Scored, Top};
 
 use super::*;
 use crate::bitmap::Bitmap;
+use crate::bitmap::Passing;
 use crate::instructions::active_kernels;
 use crate::interrupt::{Deadline, Interrupt, Never};
 use crate::storage::disk::Disk;

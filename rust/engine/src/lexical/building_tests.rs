@@ -75,7 +75,7 @@ fn files_are_the_same_for_any_number_of_threads() {
 
 fn search(index: &LexicalIndex, threads: usize) -> (Vec<i64>, Vec<u32>) {
     let queries = ["w0 w1 é3", "w0", "Zugriffsverletzung7 w40 é1", "w2 w300 w4000", "none"];
-    let (ids, scores) = index.search(&queries, 20, threads, &Never).unwrap();
+    let (ids, scores) = index.search(&queries, 20, None, threads, &Never).unwrap();
     (ids, scores.into_iter().map(f32::to_bits).collect())
 }
 
@@ -97,16 +97,16 @@ fn removed_rows_leave_no_trace_however_they_go() {
     // over all postings, remembered from the query before, and after texts came back under their old ids.
     let texts = texts(3000, 2);
     let mut index = rebuilt(&texts, |_| true);
-    assert_eq!(index.remove(&[5, 5, 7, -1, 99_999]), 2);
+    assert_eq!(index.remove(&[5, 5, 7, -1, 99_999], 2, &Never).unwrap(), 2);
     assert_eq!(search(&index, 1), search(&rebuilt(&texts, |id| id != 5 && id != 7), 1));
     for id in (0..300).step_by(7) {
-        index.remove(&[id]);
+        index.remove(&[id], 2, &Never).unwrap();
         search(&index, 2);
     }
     let gone = |id: usize| id == 5 || id == 7 || id < 300 && id.is_multiple_of(7);
     assert_eq!(search(&index, 2), search(&rebuilt(&texts, |id| !gone(id)), 1));
     let many: Vec<i64> = (300..2000).collect();
-    assert_eq!(index.remove(&many), 1700);
+    assert_eq!(index.remove(&many, 2, &Never).unwrap(), 1700);
     assert_eq!(search(&index, 1), search(&rebuilt(&texts, |id| !gone(id) && !(300..2000).contains(&id)), 1));
     for (id, text) in (300..340).zip(&texts[300..]) {
         index.add(&[text], Some(&[id]), 1, &Never).unwrap();
@@ -129,7 +129,7 @@ fn a_stopped_call_changes_nothing() {
     // stopped at each of its looks in turn.
     let all = texts(9000, 3);
     let mut index = rebuilt(&all, |id| id < 4000);
-    index.remove(&[17]);
+    index.remove(&[17], 2, &Never).unwrap();
     let before = (index.len(), search(&index, 1));
     let ids: Vec<i64> = (3000..9000).collect();
     let mut stops = 0;
@@ -145,5 +145,5 @@ fn a_stopped_call_changes_nothing() {
     assert!(stops > 3, "it looks too seldom");
     assert_eq!(outcome.unwrap(), ids);
     assert_eq!(search(&index, 2), search(&rebuilt(&all, |id| id != 17), 1));
-    assert!(index.search(&["w0"], 3, 2, &StopAfter(AtomicU32::new(0))).is_err());
+    assert!(index.search(&["w0"], 3, None, 2, &StopAfter(AtomicU32::new(0))).is_err());
 }

@@ -3,6 +3,7 @@
 //! Each call of `add` seals a block, an immutable inverted index with rows ascending by id; small blocks are merged.
 //! Statistics are taken over the live rows of all blocks, so results equal those of an index built at once.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use ragstone_kernels::top::{Scored, Top};
@@ -14,7 +15,7 @@ use super::reader::Lexical;
 use super::removed::Removed;
 use super::score::{Bm25, WeightedTerm, average_length, idf};
 use super::writer::LexicalWriter;
-use crate::bitmap::Bitmap;
+use crate::bitmap::{Bitmap, Passing};
 use crate::error::{Error, Result};
 use crate::interrupt::{Interrupt, Never};
 use crate::share::share;
@@ -25,6 +26,9 @@ use crate::storage::memory::Memory;
 
 /// Most results of one call: what is above is a mistake, not a wish.
 const RESULTS_MAX: usize = 1 << 28;
+
+/// A block is written anew when more than one in so many of its rows are removed.
+const REMOVED_SHARE: u32 = 4;
 
 /// A BM25 index over texts with numeric ids.
 #[derive(Debug)]
@@ -114,11 +118,17 @@ impl LexicalIndex {
         Ok(ids)
     }
 
-    /// Removes the texts with these ids and tells how many there were.
-    pub fn remove(&mut self, ids: &[i64]) -> usize {
+    /// Removes the texts with these ids and tells how many there were. A block of which a quarter is gone is written
+    /// anew without it, so that a removal now and then takes long, and searches never pass over many removed rows.
+    pub fn remove(&mut self, ids: &[i64], threads: usize, interrupt: &dyn Interrupt) -> Result<usize> {
         let count = self.bury(ids);
         self.blocks.retain(|block| block.live_rows() > 0);
-        count
+        for block in &mut self.blocks {
+            if block.removed.rows() > block.lexical.rows() / REMOVED_SHARE {
+                *block = merged(std::slice::from_ref(block), threads, interrupt)?;
+            }
+        }
+        Ok(count)
     }
 
     fn bury(&mut self, ids: &[i64]) -> usize {
@@ -133,10 +143,13 @@ impl LexicalIndex {
 
     /// The best `top_k` rows for each query: ids and scores, row after row of a matrix queries × `top_k`, filled up
     /// with -1 and negative infinity. Order: score descending, then id ascending. Threads share the queries.
+    ///
+    /// With `passing`, only rows with these ids are found; scores stay what they are without.
     pub fn search(
         &self,
         queries: &[impl AsRef<str> + Sync],
         top_k: usize,
+        passing: Option<Passing<'_>>,
         threads: usize,
         interrupt: &dyn Interrupt,
     ) -> Result<(Vec<i64>, Vec<f32>)> {
@@ -144,11 +157,13 @@ impl LexicalIndex {
         let size = size.ok_or_else(|| Error::invalid(format!("top_k of {top_k} is too great: use less")))?;
         let (mut ids, mut scores) = (vec![-1; size], vec![f32::NEG_INFINITY; size]);
         if size > 0 {
+            let allowed: Vec<Option<Cow<'_, Bitmap>>> =
+                self.blocks.iter().map(|block| block.allowed(passing)).collect();
             let rows = ids.chunks_mut(top_k).zip(scores.chunks_mut(top_k));
             share(queries.iter().zip(rows), threads.min(queries.len()), |(query, (ids, scores))| {
                 let terms = self.weights(query.as_ref())?;
                 let places = ids.iter_mut().zip(scores);
-                for ((id, score), found) in places.zip(self.best(&terms, top_k, interrupt)?) {
+                for ((id, score), found) in places.zip(self.best(&terms, &allowed, top_k, interrupt)?) {
                     (*id, *score) = found;
                 }
                 Ok(())
@@ -249,19 +264,26 @@ impl LexicalIndex {
         failure.map_or(Ok(terms), Err)
     }
 
-    fn best(&self, terms: &[WeightedTerm], top_k: usize, interrupt: &dyn Interrupt) -> Result<Vec<(i64, f32)>> {
+    fn best(
+        &self,
+        terms: &[WeightedTerm],
+        allowed: &[Option<Cow<'_, Bitmap>>],
+        top_k: usize,
+        interrupt: &dyn Interrupt,
+    ) -> Result<Vec<(i64, f32)>> {
         let total =
             self.blocks.iter().map(|block| block.lexical.total_length().saturating_sub(block.removed.total_length()));
         let average = average_length(total.sum(), self.len() as u64);
-        let mut best = Vec::new();
-        for block in &self.blocks {
-            let mut top = Top::new(top_k);
-            let live = (block.removed.rows() > 0).then_some(&block.live);
-            block.lexical.search(terms, average, self.bm25, live, 0, &mut top, interrupt)?;
+        let mut best: Vec<(i64, f32)> = Vec::new();
+        for (block, allowed) in self.blocks.iter().zip(allowed) {
+            // What blocks before found is a bound for this one.
+            let floor = best.last().filter(|_| best.len() == top_k).map_or(f32::NEG_INFINITY, |worst| worst.1);
+            let mut top = Top::above(top_k, floor);
+            block.lexical.search(terms, average, self.bm25, allowed.as_deref(), 0, &mut top, interrupt)?;
             best.extend(top.into_sorted().iter().map(|&Scored { score, row }| (block.ids[row as usize], score)));
+            best.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+            best.truncate(top_k);
         }
-        best.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        best.truncate(top_k);
         Ok(best)
     }
 
@@ -275,10 +297,7 @@ impl LexicalIndex {
             rows += self.blocks[from].live_rows();
         }
         if from + 1 < self.blocks.len() {
-            let (ids, maps) = merged_order(&self.blocks[from..]);
-            let inputs: Vec<&Lexical> = self.blocks[from..].iter().map(|block| &block.lexical).collect();
-            let merged = |frame: &mut FrameWriter| merge(&inputs, &maps, rows, frame, threads, interrupt);
-            let block = Block::build(&ids, merged)?;
+            let block = merged(&self.blocks[from..], threads, interrupt)?;
             self.blocks.truncate(from);
             self.blocks.push(block);
         }
@@ -316,6 +335,15 @@ impl Block {
         sections.into_iter().try_for_each(|(name, bytes)| frame.section(name, bytes))
     }
 
+    /// The rows that may be found; `None` if all may.
+    fn allowed(&self, passing: Option<Passing<'_>>) -> Option<Cow<'_, Bitmap>> {
+        let live = (self.removed.rows() > 0).then_some(&self.live);
+        let Some(passing) = passing else { return live.map(Cow::Borrowed) };
+        let mut rows = passing.rows(&self.ids);
+        live.into_iter().for_each(|live| rows.intersect(live));
+        Some(Cow::Owned(rows))
+    }
+
     fn live_rows(&self) -> u32 {
         self.lexical.rows() - self.removed.rows()
     }
@@ -324,6 +352,13 @@ impl Block {
         let Some(id) = self.lexical.term(term)? else { return Ok(0) };
         self.removed.live_frequency(&self.lexical, &self.live, id)
     }
+}
+
+/// The live rows of some blocks as one.
+fn merged(blocks: &[Block], threads: usize, interrupt: &dyn Interrupt) -> Result<Block> {
+    let (ids, maps) = merged_order(blocks);
+    let inputs: Vec<&Lexical> = blocks.iter().map(|block| &block.lexical).collect();
+    Block::build(&ids, |frame| merge(&inputs, &maps, ids.len() as u32, frame, threads, interrupt))
 }
 
 /// The live ids of some blocks in order, and for each block the place of each of its rows among them.

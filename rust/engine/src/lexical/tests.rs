@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use ragstone_kernels::top::{Scored, Top};
 
 use super::*;
-use crate::bitmap::Bitmap;
+use crate::bitmap::{Bitmap, Passing};
 use crate::error::{Error, Result};
 use crate::interrupt::{Interrupt, Never};
 use crate::storage::Storage;
@@ -473,7 +473,7 @@ proptest! {
                 }
                 Step::Remove(ids) => {
                     let known: BTreeSet<i64> = ids.iter().copied().filter(|id| texts.contains_key(id)).collect();
-                    prop_assert_eq!(index.remove(&ids), known.len());
+                    prop_assert_eq!(index.remove(&ids, 1, &Never).unwrap(), known.len());
                     texts.retain(|id, _| !known.contains(id));
                 }
                 Step::SaveAndOpen => {
@@ -487,8 +487,17 @@ proptest! {
             let mut rebuilt = LexicalIndex::new("english", Bm25::default()).unwrap();
             let (ids, all): (Vec<i64>, Vec<&str>) = texts.iter().map(|(id, text)| (*id, text.as_str())).unzip();
             rebuilt.add(&all, Some(&ids), 1, &Never).unwrap();
-            let (ids, scores) = index.search(&[&query, "ab"], 7, 2, &Never).unwrap();
-            let (expected_ids, expected_scores) = rebuilt.search(&[&query, "ab"], 7, 1, &Never).unwrap();
+            let (ids, scores) = index.search(&[&query, "ab"], 7, None, 2, &Never).unwrap();
+            // A filter keeps scores and leaves out the others.
+        let wanted: Vec<i64> = (0..40).step_by(3).collect();
+        let (filtered, _) = index.search(&[&query], 40, Some(Passing::Ids(&wanted)), 1, &Never).unwrap();
+        let (bits, _) = index.search(&[&query], 40, Some(Passing::Bits(&[0x9249_2492_4924_9249])), 1, &Never).unwrap();
+        let (all, _) = index.search(&[&query], 40, None, 1, &Never).unwrap();
+        let found: Vec<i64> = all.into_iter().filter(|id| *id >= 0 && id % 3 == 0).collect();
+        prop_assert_eq!(&filtered[..found.len()], &found[..]);
+        prop_assert!(filtered[found.len()..].iter().all(|&id| id == -1));
+        prop_assert_eq!(bits, filtered);
+        let (expected_ids, expected_scores) = rebuilt.search(&[&query, "ab"], 7, None, 1, &Never).unwrap();
             prop_assert_eq!(ids, expected_ids);
             prop_assert_eq!(scores.iter().map(|x| x.to_bits()).collect::<Vec<_>>(),
                 expected_scores.iter().map(|x| x.to_bits()).collect::<Vec<_>>());
@@ -503,7 +512,7 @@ fn an_index_gives_ids_and_pads() {
     assert_eq!(index.add(&["red apples", "green apples"], None, 1, &Never).unwrap(), [0, 1]);
     assert_eq!(index.add(&["blue sky"], Some(&[7]), 1, &Never).unwrap(), [7]);
     assert_eq!(index.add(&["grey sky"], None, 1, &Never).unwrap(), [8]);
-    let (ids, scores) = index.search(&["apple", "zebra"], 3, 1, &Never).unwrap();
+    let (ids, scores) = index.search(&["apple", "zebra"], 3, None, 1, &Never).unwrap();
     assert_eq!(ids, [0, 1, -1, -1, -1, -1]);
     assert_eq!(scores[0].to_bits(), scores[1].to_bits());
     assert!(scores[0] > 0.0 && scores[2..].iter().all(|&score| score == f32::NEG_INFINITY));
@@ -511,7 +520,7 @@ fn an_index_gives_ids_and_pads() {
     assert!(index.add(&["a", "b"], Some(&[3, 3]), 1, &Never).is_err());
     assert!(index.add(&["a"], Some(&[-1]), 1, &Never).is_err());
     assert!(index.add(&["a"], Some(&[i64::MAX]), 1, &Never).is_err());
-    assert!(index.search(&["a"], usize::MAX, 1, &Never).is_err());
+    assert!(index.search(&["a"], usize::MAX, None, 1, &Never).is_err());
     assert_eq!(index.len(), 4);
     let storage = Memory::default();
     index.save(&storage, "saved").unwrap();

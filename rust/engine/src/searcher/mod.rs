@@ -355,10 +355,10 @@ impl Search<'_> {
 
     fn bm25_list(&self, half: &LexicalHalf, allowed: &[Option<Bitmap>], depth: usize) -> Result<Ranked> {
         let (snapshot, compiled) = (self.snapshot, &half.compiled);
-        self.list(depth, |number, segment| {
+        self.list(depth, |number, segment, floor| {
             let lexical = &segment.segment.lexical;
             let (terms, average, bm25) = (&compiled.terms, snapshot.average_length(), snapshot.bm25());
-            let mut top = Top::new(depth);
+            let mut top = Top::above(depth, floor as f32);
             let (additions, words) = (&half.additions[number], compiled.words.get(number).and_then(Option::as_ref));
             let narrowed = words.and_then(|words| both(allowed[number].clone(), Some(words)));
             let mut allowed = narrowed.as_ref().or(allowed[number].as_ref());
@@ -383,7 +383,7 @@ impl Search<'_> {
 
     fn dense(&self, vector: &[f32], depth: usize, query: &Query<'_>, evidence: &mut Evidence) -> Result<DenseHalf> {
         let effort = Effort { threads: query.threads, interrupt: self.interrupt };
-        let list = self.list(depth, |number, segment| {
+        let list = self.list(depth, |number, segment, _| {
             let allowed = self.allowed[number].as_ref();
             let parts = segment.vectors.iter().map(|part| (&part.vectors, part.entry.first_row));
             if query.exact {
@@ -408,11 +408,22 @@ impl Search<'_> {
     }
 
     /// The best `depth` rows over all segments, of the best rows of each.
-    fn list(&self, depth: usize, search: impl Fn(usize, &LiveSegment) -> Result<Vec<(u32, f64)>>) -> Result<Ranked> {
-        let mut all = Vec::new();
+    ///
+    /// `search` is told the segment, its number and a score below which no row of it is wanted.
+    fn list(
+        &self,
+        depth: usize,
+        search: impl Fn(usize, &LiveSegment, f64) -> Result<Vec<(u32, f64)>>,
+    ) -> Result<Ranked> {
+        let mut all: Ranked = Vec::new();
         for (number, segment) in self.snapshot.segments.iter().enumerate() {
             self.interrupt.check()?;
-            let found = search(number, segment)?;
+            let mut floor = f64::NEG_INFINITY;
+            if (1..=all.len()).contains(&depth) {
+                floor = all.select_nth_unstable_by(depth - 1, |a, b| b.1.total_cmp(&a.1)).1.1;
+                all.retain(|&(_, score)| score >= floor);
+            }
+            let found = search(number, segment, floor)?;
             all.extend(found.into_iter().map(|(row, score)| ((number as u32, row), score)));
         }
         if self.snapshot.segments.len() > 1 {
