@@ -391,7 +391,7 @@ fn saved_indexes_survive_damage() {
     };
     let lexical_answer = |storage: &dyn Storage, _| {
         let index = LexicalIndex::open(storage, "lexical")?;
-        index.search(&["kelp copper", "lagoon harbour"], 80, 1, &Never)
+        index.search(&["kelp copper", "lagoon harbour"], 80, None, 1, &Never)
     };
     let cases: [(&str, Answer<'_>); 2] = [("dense", &dense_answer), ("lexical", &lexical_answer)];
     let codes = Frame::open(&base, "dense", Kind::DenseIndex, Verify::Full).unwrap();
