@@ -2,8 +2,18 @@
 //!
 //! Words are those of Unicode Standard Annex #29; scripts without spaces give pairs of characters. A word that is
 //! written as several (`ERR_CONN_RESET`, `parseHeader`, `FY2018`, `v1.2.3`) gives a term for the whole, for each run
-//! between its signs and for each part of a run. Words become lower-case, lose their diacritics and are stemmed;
-//! whatever has digits or signs in it keeps its letters. Stop words and single characters give no term.
+//! between its signs and for each part of a run. Words joined by hyphens with digits among them (`AB-1234/56`,
+//! `COVID-19`, `2018-01-31`), or of which one is a letter (`e-mail`), give a term together and one each. Thousands and
+//! acronyms lose their signs (`1,000`, `U.S.A`); `C++` and `C#` are names. Words become lower-case, lose their
+//! diacritics and are stemmed; whatever has digits or signs in it keeps its letters. Stop words and single characters
+//! give no term.
+//!
+//! # Positions
+//! Each part takes one, and so does each run or word without parts and each character of a script without spaces;
+//! stop words and single characters too, though they give no token. So words that follow each other in a text have
+//! positions that do, however they are written: `ERR CONN RESET` is a phrase of `err_conn_reset`, `FY 2018` of `FY2018`.
+//! What is made of several stands at the position of its first part and is as wide as all of them. What a possessive
+//! or contraction puts behind its apostrophe takes none: `nurse's station` has the phrase `nurses station`.
 
 use std::fmt;
 
@@ -149,6 +159,8 @@ impl<E: FnMut(Token<'_>), R: FnMut(&str)> Walk<'_, E, R> {
             at = if (1..=RAW_MAX).contains(&letters) && split::ends_letters(byte(end), byte(end + 1)) {
                 self.letters(window.key(letters, self.number), at, end);
                 end
+            } else if letters > 0 && split::joins(byte(end)) {
+                self.piece(at)
             } else {
                 self.other(at)
             };
@@ -211,7 +223,7 @@ impl<E: FnMut(Token<'_>), R: FnMut(&str)> Walk<'_, E, R> {
         let mut rest = &words[..];
         while !rest.is_empty() {
             let (chain, later) = rest.split_at(split::chain(self.text, rest));
-            if chain.len() > 1 {
+            if split::is_compound(self.text, chain) {
                 self.compound(chain);
             }
             for word in chain {
@@ -230,19 +242,16 @@ impl<E: FnMut(Token<'_>), R: FnMut(&str)> Walk<'_, E, R> {
         end
     }
 
-    /// The words of a chain as one, if it is looked up so.
+    /// The words of a chain as one.
     fn compound(&mut self, words: &[Word]) {
-        let (start, end) = (words[0].range().start, words[words.len() - 1].range().end);
-        if split::is_compound(&self.text[start..end], words.len()) {
-            let mut pieces = self.memo.take_pieces();
-            let positions = |word: &Word| match word {
-                Word::Mixed(range) => split::cut(&self.text[range.clone()], &mut pieces),
-                _ => 1,
-            };
-            let width = words.iter().map(positions).sum();
-            self.memo.give_pieces(pieces);
-            self.token(Role::Compound, start, end, 0, width);
-        }
+        let mut pieces = self.memo.take_pieces();
+        let positions = |word: &Word| match word {
+            Word::Mixed(range) => split::cut(&self.text[range.clone()], &mut pieces),
+            _ => 1,
+        };
+        let width = words.iter().map(positions).sum();
+        self.memo.give_pieces(pieces);
+        self.token(Role::Compound, words[0].range().start, words[words.len() - 1].range().end, 0, width);
     }
 
     /// A word that has one piece.
@@ -352,8 +361,8 @@ mod tests {
         assert_eq!(terms("COVID-19"), ["covid19", "covid", "19"]);
         assert_eq!(terms("2018-01-31, 24/7"), ["2018-01-31", "2018", "01", "31", "24/7", "24"]);
         assert_eq!(terms("usr/lib/x-y-z"), ["usr", "lib"]);
-        assert_eq!(terms("e-mail"), ["email", "mail"]);
-        assert_eq!(terms("co\u{2010}operate well-known"), ["cooper", "co", "oper", "wellknown", "well", "known"]);
+        assert_eq!(terms("e-mail X-rays t-x"), ["email", "mail", "xray", "ray"]);
+        assert_eq!(terms("co\u{2010}operate well-known"), ["co", "oper", "well", "known"]);
         assert_eq!(terms("out-of-date"), ["date"]);
         assert_eq!(terms("1,000 runs, 1000.5"), ["1000", "run", "1000.5", "1000"]);
         assert_eq!(terms("12,50 U.S.A. e.g."), ["12,50", "12", "50", "usa"]);

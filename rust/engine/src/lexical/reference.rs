@@ -108,7 +108,7 @@ fn reference(language: &str, text: &str) -> (Vec<Found>, u32) {
     while !rest.is_empty() {
         let (chain, later) = rest.split_at(split::chain(text, rest));
         let whole = chain[0].range().start..chain[chain.len() - 1].range().end;
-        if chain.len() > 1 && split::is_compound(&text[whole.clone()], chain.len()) {
+        if split::is_compound(text, chain) {
             token(
                 Role::Compound,
                 whole,

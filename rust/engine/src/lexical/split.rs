@@ -26,6 +26,14 @@ impl Word {
             Self::Plain(range) | Self::Mixed(range) | Self::Spaceless(range) => range,
         }
     }
+
+    /// Whether it has a digit.
+    fn is_numbered(&self, text: &str) -> bool {
+        match self {
+            Self::Plain(range) => text.as_bytes()[range.start].is_ascii_digit(),
+            Self::Mixed(range) | Self::Spaceless(range) => text[range.clone()].contains(char::is_numeric),
+        }
+    }
 }
 
 /// What stands where a word of ASCII may begin.
@@ -227,6 +235,12 @@ fn unicode_words(piece: &str, base: usize, visit: &mut impl FnMut(Word)) {
     }
 }
 
+/// Whether a byte may join a word to the next.
+#[inline]
+pub(super) fn joins(byte: u8) -> bool {
+    class(byte) == Class::Hyphen
+}
+
 /// Whether a word may go on behind its end: as a compound or with the signs of a name.
 pub(super) fn goes_on(text: &[u8], end: usize) -> bool {
     let class_at = |at: usize| text.get(at).map_or(Class::Space, |&byte| class(byte));
@@ -256,26 +270,36 @@ const COMPOUND_BYTES_MAX: usize = 64;
 
 /// How many of `words`, one at least, hang together from the first on: by a hyphen, or numbers by a slash.
 pub(super) fn chain(text: &str, words: &[Word]) -> usize {
-    let numbered = |range: &Range<usize>| text[range.clone()].contains(char::is_numeric);
-    let hangs = |pair: &[Word]| match pair {
-        [Word::Plain(a) | Word::Mixed(a), Word::Plain(b) | Word::Mixed(b)] => match &text[a.end..b.start] {
-            "-" | "\u{2010}" | "\u{2011}" => true,
-            "/" => numbered(a) && numbered(b),
-            _ => false,
-        },
-        _ => false,
+    let hangs = |pair: &[Word]| {
+        let [a, b] = pair else { return false };
+        let spaced = !matches!(a, Word::Spaceless(_)) && !matches!(b, Word::Spaceless(_));
+        spaced
+            && match &text[a.range().end..b.range().start] {
+                "-" | "\u{2010}" | "\u{2011}" => true,
+                "/" => a.is_numbered(text) && b.is_numbered(text),
+                _ => false,
+            }
     };
     1 + words.windows(2).take_while(|pair| hangs(pair)).count()
 }
 
-/// Whether words that hang together are looked up as one, too: two of letters (`e-mail`), or some with digits
-/// (`AB-1234/56`, `2018-01-31`).
-pub(super) fn is_compound(compound: &str, words: usize) -> bool {
-    if compound.contains(char::is_numeric) {
-        (2..=COMPOUND_WORDS_MAX).contains(&words) && compound.len() <= COMPOUND_BYTES_MAX
-    } else {
-        words == 2 && !compound.contains(|c| is_sign(c) && !is_hyphen(c))
+/// Whether words that hang together are looked up as one, too: some with digits (`AB-1234/56`, `2018-01-31`), or a
+/// letter, which is no term by itself, and a word (`e-mail`).
+///
+/// Not two words: `boundary-layer` as one would be a rare term, and outweigh all that is said of boundary layers.
+pub(super) fn is_compound(text: &str, words: &[Word]) -> bool {
+    let [first, .., last] = words else { return false };
+    let spelled = |word: &Word| match word {
+        Word::Plain(_) => !word.is_numbered(text),
+        _ => !text[word.range().clone()].contains(|c: char| is_sign(c) || c.is_numeric()),
+    };
+    if words.len() == 2 && words.iter().all(spelled) {
+        let single = |word: &Word| text[word.range().clone()].chars().filter(|&c| !is_attached(c)).nth(1).is_none();
+        return single(first) != single(last);
     }
+    words.len() <= COMPOUND_WORDS_MAX
+        && last.range().end - first.range().start <= COMPOUND_BYTES_MAX
+        && words.iter().any(|word| word.is_numbered(text))
 }
 
 /// Whether `c` joins words to a compound.
