@@ -10,7 +10,7 @@
 
 from ragstone import metrics
 from ragstone._core import __version__
-from ragstone.arrays import BM25Index, DenseIndex
+from ragstone.arrays import BM25Index, DenseIndex, detect_language
 from ragstone.chunking import Chunker
 from ragstone.embedding import embedder
 from ragstone.errors import (
@@ -88,6 +88,7 @@ __all__ = [
     "Tuning",
     "__version__",
     "advise",
+    "detect_language",
     "embedder",
     "evaluate",
     "metrics",

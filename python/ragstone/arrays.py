@@ -280,3 +280,18 @@ class BM25Index:
 
     def __repr__(self) -> str:
         return f"BM25Index({len(self)} texts)"
+
+
+def detect_language(texts: Sequence[str]) -> str:
+    """Name the language that most of some texts are in, as ``open(language=...)`` and :class:`BM25Index` take it.
+
+    Args:
+        texts: A sample from all over what will be indexed; about the first 100,000 characters are read.
+
+    Returns:
+        A Snowball name, or ``"none"`` where no language is certain: little text, or one without a stemmer.
+
+    >>> detect_language(["Die Rechnung wurde gestern bezahlt, aber die Ware ist noch nicht angekommen."])
+    'german'
+    """
+    return _core.detect_language(strings(texts, "texts", "text"))

@@ -248,3 +248,9 @@ pub(crate) fn instruction_set() -> PyResult<&'static str> {
 pub(crate) fn instruction_sets() -> Vec<&'static str> {
     ragstone_kernels::dispatch::available().map(ragstone_kernels::dispatch::Kernels::name).collect()
 }
+
+/// Name of the language that most of some texts are in, `"none"` if that is unclear.
+#[pyfunction]
+pub(crate) fn detect_language(texts: Vec<PyBackedStr>) -> &'static str {
+    ragstone_engine::lexical::detect(texts.iter().map(|text| &**text))
+}

@@ -16,7 +16,7 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
-    use super::arrays::{DenseIndex, LexicalIndex, instruction_set, instruction_sets};
+    use super::arrays::{DenseIndex, LexicalIndex, detect_language, instruction_set, instruction_sets};
     #[pymodule_export]
     use super::embedding::StaticEmbedder;
     #[pymodule_export]
