@@ -198,7 +198,17 @@ class BM25Index:
     """
 
     def __init__(self, *, language: str = "english", k1: float = 1.2, b: float = 0.75) -> None:
-        """Make an empty index; ``language`` is a Snowball name such as ``"english"``, or ``"none"``."""
+        """Make an empty index.
+
+        Args:
+            language: Stemming and stop words, a Snowball name such as ``"english"``, or ``"none"``;
+                :func:`detect_language` tells it from a sample.
+            k1: How fast repeated terms saturate, from 0.
+            b: How much length counts, from 0 to 1.
+
+        Raises:
+            InvalidInput: A parameter is out of its range, or the language is none of those that the message lists.
+        """
         self._core = _core.LexicalIndex(text(language, "language"), number(k1, "k1", 0, 1e6), number(b, "b", 0, 1))
 
     @classmethod
@@ -240,8 +250,8 @@ class BM25Index:
     def remove(self, ids: ArrayLike) -> int:
         """Remove texts by id; returns how many there were.
 
-        When a quarter of the texts that were added together is gone, what is left of them is written anew: a removal now
-        and then takes long. Ctrl-C stops that, and the texts are removed all the same.
+        When a quarter of the texts that were added together is gone, what is left of them is written anew: a removal
+        now and then takes long. Ctrl-C stops that, and the texts are removed all the same.
         """
         given = _ids(ids)
         return 0 if given is None else self._core.remove(given, threads=_threads())

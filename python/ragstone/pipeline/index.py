@@ -135,13 +135,15 @@ def open(
             ``None`` for BM25 alone.
         mmap: Map files into memory; ``False`` reads them to the heap, which survives another program truncating them.
         verify: How much is checked at open: ``"structure"``, ``"full"``, or by file size (``"auto"``).
-        language: Stemming of a new index, a Snowball name such as ``"english"`` or ``"german"``, or ``"none"``.
+        language: Stemming and stop words of a new index, a Snowball name such as ``"english"`` or ``"german"``, or
+            ``"none"``; :func:`ragstone.detect_language` tells it from a sample. An index keeps its own.
         k1: BM25 of a new index: how fast repeated terms saturate.
         b: BM25 of a new index: how much length counts, from 0 to 1.
         max_tokens: Largest chunk, counted by the embedder's tokenizer, its context included.
         overlap_tokens: What neighbouring chunks share at most.
 
     Raises:
+        InvalidInput: An argument cannot be used, such as a language without a stemmer.
         NotFound: ``read_only`` and there is no index.
         IndexLocked: Another writer holds the index; the message names its process.
         CorruptIndex: A file is damaged.
