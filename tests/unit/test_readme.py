@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+DIALOGUES = re.findall(r"```pycon\n(.*?)```", README, flags=re.DOTALL)
 
 
 def test_the_example_runs_as_it_stands(tmp_path: Path) -> None:
@@ -35,9 +38,22 @@ def test_the_example_of_vectors_runs_as_it_stands(tmp_path: Path) -> None:
     assert outcome.stdout == "(3, 10) False 19998\n"
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "offline", "help", "check", "wheel", "bench-dense"])
+def test_dialogues_run_as_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches an answer that the README shows and the package does not give, on the index of its first example."""
+    (tmp_path / "corpora").symlink_to(ROOT / "corpora")
+    subprocess.run([sys.executable, "-c", EXAMPLES[0]], cwd=tmp_path, capture_output=True, check=True)
+    monkeypatch.chdir(tmp_path)
+    parser, runner = doctest.DocTestParser(), doctest.DocTestRunner()
+    for number, dialogue in enumerate(DIALOGUES):
+        runner.run(parser.get_doctest(dialogue, {}, f"dialogue {number}", "README.md", 0))
+    assert runner.summarize(verbose=False) == (0, 18)
+
+
+@pytest.mark.parametrize(
+    "target", ["demo", "test", "offline", "help", "check", "wheel", "bench-dense", "bench-lexical"]
+)
 def test_named_make_targets_exist(target: str) -> None:
     """Catches a command in the README that make does not know."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert f"make {target}" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"make {target}" in README
     assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE)

@@ -24,7 +24,7 @@ use super::stem::Language;
 use crate::error::Result;
 
 /// Goes up whenever the same text would give other terms.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// A term where it stands in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

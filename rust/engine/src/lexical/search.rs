@@ -1,8 +1,8 @@
 //! The best rows of a query: bounds in integers say where to look, exact scores in f64 decide.
 //!
 //! Impacts (8 bits) times weights (16 bits, of all terms together below 2¹⁶) bound what a posting adds to a score, to a
-//! known error. Windows of rows are visited by descending bound. In a window, terms are added up one after another, the
-//! weightiest first; a block of 256 rows is left as soon as its greatest sum, with the greatest impacts of the terms
+//! known error. Windows of rows are visited by descending bound. In a window, terms are added up one after another, rare
+//! and weighty ones first; a block of 256 rows is left as soon as its greatest sum, with the greatest impacts of the terms
 //! still to come in it, stays below the k-th best sum of rows seen so far. What comes within the error of the k-th best
 //! sum is scored exactly at the end.
 //!
@@ -40,6 +40,8 @@ const FEW_POSTINGS: u64 = 256;
 const LOOKUP: u64 = 16;
 /// Finding the postings of a block in a sorted list costs as much as so many postings in a row.
 const BLOCK_SEARCH: usize = 32;
+/// Blocks of a window that are added up first, while nothing is known of good rows.
+const PROMISING: usize = 8;
 
 impl Lexical {
     /// Offers `top` each row that has a term of the query, is in `allowed` and can be among the best; `first_row` is
@@ -321,8 +323,20 @@ impl<'a, 'p> Pass<'a, 'p> {
                 None => anywhere += planned.bound,
             }
         }
+        let mut rest = self.allowed_blocks(window);
+        if self.scratch.best.len() < self.k {
+            // Nothing is known yet of what good rows reach: a few blocks show that before the others are looked at.
+            let first = promising(&bounds);
+            self.blocks(window, rest & first, bounds, anywhere)?;
+            rest &= !first;
+        }
+        self.blocks(window, rest, bounds, anywhere)
+    }
+
+    /// Adds up some blocks of a window.
+    fn blocks(&mut self, window: u32, blocks: u64, mut bounds: Maxima, mut anywhere: u16) -> Result<()> {
         let mut maxima = [0; BLOCKS];
-        let mut open = self.open(&maxima, &bounds, anywhere) & self.allowed_blocks(window);
+        let mut open = blocks & self.open(&maxima, &bounds, anywhere);
         for at in 0..self.pieces.len() {
             if open == 0 {
                 break;
@@ -355,7 +369,8 @@ impl<'a, 'p> Pass<'a, 'p> {
         }
     }
 
-    /// Finds the postings of all terms in a window, by descending bound.
+    /// Finds the postings of all terms in a window, in the order in which they are added: those that are quick to add
+    /// first, then by descending bound.
     fn gather(&mut self, window: Option<u32>) -> Result<()> {
         self.ahead.clear();
         let Some(window) = window else { return Ok(()) };
@@ -382,7 +397,7 @@ impl<'a, 'p> Pass<'a, 'p> {
             }
             self.ahead.push(Planned { weight, bound: contribution(greatest, weight), piece });
         }
-        self.ahead.sort_unstable_by_key(|planned| Reverse(planned.bound));
+        self.ahead.sort_unstable_by_key(|planned| (planned.greatest().is_some(), Reverse(planned.bound)));
         Ok(())
     }
 
@@ -479,6 +494,13 @@ impl<'a, 'p> Pass<'a, 'p> {
         }
         Ok(())
     }
+}
+
+/// The blocks of greatest bounds: at least [`PROMISING`].
+fn promising(bounds: &Maxima) -> u64 {
+    let mut sorted = *bounds;
+    let least = *sorted.select_nth_unstable(BLOCKS - PROMISING).1;
+    (0..BLOCKS).fold(0, |blocks, block| blocks | u64::from(bounds[block] >= least) << block)
 }
 
 /// An impact that at least `wanted` postings of a term reach; 0 if that is not known.
