@@ -184,6 +184,8 @@ class _Cutter:
         self.overlap_tokens = overlap_tokens
         self.counter = counter
         self.blocks = list(filled_sections(document))
+        # How many sections of metadata stand before each: no chunk reaches across one.
+        self.regions = list(accumulate(block.kind == "metadata" for block in self.blocks))
 
     def chunks(self) -> list[Chunk]:
         units = [unit for index, block in enumerate(self.blocks) for unit in units_of(self.text, block, index)]
@@ -301,6 +303,9 @@ class _Cutter:
     def _path(self, unit: int) -> tuple[str, ...]:
         return self.blocks[self.units[unit].block].headings
 
+    def _region(self, unit: int) -> int:
+        return self.regions[self.units[unit].block]
+
     def _groups(self) -> Iterator[tuple[int, int]]:
         """Ranges of units that are packed together: what stands under one heading, small neighbours joined.
 
@@ -308,7 +313,7 @@ class _Cutter:
         sibling or below it, and both fit into one chunk; or where there has been nothing but headings.
         """
         group: tuple[int, int] | None = None
-        for first, last in _runs([self._path(k) for k in range(len(self.units))]):
+        for first, last in _runs([(self._path(k), self._region(k)) for k in range(len(self.units))]):
             if group is not None and not self._belong_together(group, last):
                 yield group
                 group = None
@@ -318,6 +323,8 @@ class _Cutter:
 
     def _belong_together(self, group: tuple[int, int], last: int) -> bool:
         first, middle = group
+        if self._region(first) != self._region(middle):
+            return False
         above, below = self._path(first), self._path(middle)
         inside = below[: len(above)] == above
         if inside and middle - first <= 16 and all(map(self._is_heading, range(first, middle))):

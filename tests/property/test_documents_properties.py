@@ -43,6 +43,7 @@ def test_sections_are_sorted_and_inside_the_text(text: str, suffix: str) -> None
 
 @given(TEXTS, SUFFIX)
 @example(":k: v\n\nbody", ".rst")
+@example("---\n:k: v\n# ", ".rst")
 def test_what_is_parsed_can_be_chunked(text: str, suffix: str) -> None:
     """Catches sections that the chunker refuses, and text lost between the two; metadata is kept as such instead."""
     parsed = parser_of("a" + suffix)(text)
