@@ -32,6 +32,15 @@ impl Passing<'_> {
         let numbered_by_row = ids.last().is_none_or(|&last| last as usize == ids.len() - 1);
         match self {
             Self::Bits(words) if numbered_by_row => Bitmap::of_first(words, len),
+            Self::Ids(passing) if numbered_by_row => {
+                let mut rows = Bitmap::empty(len);
+                passing
+                    .iter()
+                    .filter_map(|&id| u32::try_from(id).ok())
+                    .filter(|&row| row < len)
+                    .for_each(|row| rows.insert(row));
+                rows
+            }
             _ => {
                 let mut rows = Bitmap::empty(len);
                 self.for_each(|id| {

@@ -21,7 +21,7 @@ pub type Bits = [u8; WINDOW_ROWS / 8];
 /// What a posting adds.
 #[inline(always)]
 pub fn contribution(impact: u8, weight: u16) -> u16 {
-    (u32::from(impact) * u32::from(weight) >> 8) as u16
+    ((u32::from(impact) * u32::from(weight)) >> 8) as u16
 }
 
 /// Adds postings given by their rows in the window, ascending.
@@ -167,7 +167,7 @@ pub(crate) fn take_bounds(bounds: &mut Maxima, greatest: &[u8; BLOCKS], weight: 
 /// A contribution as the upper half of a product of 16-bit integers: one instruction for many of them.
 #[inline(always)]
 fn upper_product(impact: u8, weight: u16) -> u16 {
-    (u32::from(u16::from(impact) << 8) * u32::from(weight) >> 16) as u16
+    ((u32::from(u16::from(impact) << 8) * u32::from(weight)) >> 16) as u16
 }
 
 /// The blocks whose greatest sum and bound together reach `least`.

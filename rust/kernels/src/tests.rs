@@ -311,16 +311,17 @@ proptest! {
     ) {
         let noise = |row: usize| (row as u32 ^ seed).wrapping_mul(2_654_435_761).rotate_left(9).wrapping_mul(0x9E37_79B9) >> 8;
         let given = Postings::new(|row| noise(row) % 40 < dense, |row| noise(row + WINDOW_ROWS) as u8);
-        let mut expected = [7u16; WINDOW_ROWS];
+        let fresh = || -> Box<postings::Sums> { vec![7; WINDOW_ROWS].try_into().unwrap() };
+        let mut expected = fresh();
         let mut greatest = [0u8; BLOCKS];
         let mut impacts = given.impacts.iter();
-        for row in 0..WINDOW_ROWS {
+        for (row, sum) in expected.iter_mut().enumerate() {
             if given.bits[row / 8] >> (row % 8) & 1 == 1 {
                 let impact = *impacts.next().unwrap();
                 let block = row / postings::BLOCK_ROWS;
                 greatest[block] = greatest[block].max(impact);
                 if blocks >> block & 1 == 1 {
-                    expected[row] = expected[row].wrapping_add((u32::from(impact) * u32::from(weight) / 256) as u16);
+                    *sum = sum.wrapping_add((u32::from(impact) * u32::from(weight) / 256) as u16);
                 }
             }
         }
@@ -332,24 +333,24 @@ proptest! {
         };
         let maxima: [u16; BLOCKS] = std::array::from_fn(|block| if blocks >> block & 1 == 1 { maximum(block) } else { 7 });
         every(|kernels| {
-            let (mut sums, mut found) = ([7; WINDOW_ROWS], [7; BLOCKS]);
+            let (mut sums, mut found) = (fresh(), [7; BLOCKS]);
             assert!(kernels.add_bits(&mut sums, &mut found, &given.starts, &given.bits, &given.impacts, weight, blocks));
             assert!(sums == expected && found == maxima, "{kernels:?} bits");
-            let (mut sums, mut found) = ([7; WINDOW_ROWS], [0; BLOCKS]);
+            let (mut sums, mut found) = (fresh(), [0; BLOCKS]);
             assert!(kernels.add_blocks(&mut sums, &mut found, &given.starts, &given.pairs, weight, blocks));
             assert!(sums == expected, "{kernels:?} blocks");
-            let (mut sums, mut found) = ([7; WINDOW_ROWS], [0; BLOCKS]);
+            let (mut sums, mut found) = (fresh(), [0; BLOCKS]);
             kernels.add_rows(&mut sums, &mut found, &rows, &given.impacts, weight, blocks);
             assert!(sums == expected, "{kernels:?} rows");
-            for block in 0..BLOCKS {
+            for (block, &found) in found.iter().enumerate() {
                 let range = block * postings::BLOCK_ROWS..(block + 1) * postings::BLOCK_ROWS;
                 let here = rows.iter().map(|&row| usize::from(row)).filter(|row| range.contains(row));
-                assert_eq!(found[block], here.map(|row| expected[row]).max().unwrap_or(0), "{kernels:?} {block}");
+                assert_eq!(found, here.map(|row| expected[row]).max().unwrap_or(0), "{kernels:?} {block}");
             }
             let mut bounds = [1; BLOCKS];
             kernels.add_bounds(&mut bounds, &greatest, weight);
             for block in 0..BLOCKS {
-                assert_eq!(bounds[block], 1u16.wrapping_add((u32::from(greatest[block]) * u32::from(weight) >> 8) as u16));
+                assert_eq!(bounds[block], 1u16.wrapping_add((u32::from(greatest[block]) * u32::from(weight) / 256) as u16));
             }
             let reaching = kernels.reaching(&maxima, &bounds, maxima[3].saturating_add(bounds[3]));
             for block in 0..BLOCKS {

@@ -122,7 +122,9 @@ mod tests {
                 all.push(scored);
             }
             let mut above = Top::above(k, 3.0);
-            all.iter().for_each(|scored| above.push(scored.score, scored.row));
+            for scored in &all {
+                above.push(scored.score, scored.row);
+            }
             all.sort_by(Scored::rank);
             all.truncate(k);
             prop_assert_eq!(top.into_sorted(), all.clone());

@@ -84,7 +84,7 @@ impl Entry {
         match self {
             Self::One { row, count } => u64::from(row) | u64::from(count) << 30,
             Self::Flat { offset, frequency, greatest } => {
-                1 << 62 | offset / 4 | u64::from(frequency - 1) << 40 | u64::from(greatest) << 48
+                1 << 62 | (offset / 4) | u64::from(frequency - 1) << 40 | u64::from(greatest) << 48
             }
             Self::Frequent { place } => 2 << 62 | u64::from(place),
         }
@@ -293,12 +293,13 @@ impl<'a> Encoder<'a> {
             self.frame.write(&self.buffer)?;
         }
         let place = u32::try_from(self.frequent.len()).expect("fewer terms than 2^32");
-        let first = u32::try_from(first).ok().filter(|_| self.windows.len() <= u32::MAX as usize);
-        let first = first.ok_or_else(|| Error::invalid("a segment has too many postings: use more segments"))?;
+        let end = u32::try_from(self.windows.len());
+        let end = end.map_err(|_| Error::invalid("a segment has too many postings: use more segments"))?;
+        let first = first as u32;
         self.frequent.push(Frequent {
             frequency: postings.len() as u32,
             first,
-            containers: self.windows.len() as u32 - first,
+            containers: end - first,
             ranked: RANKS.map(|rank| ranked(&histogram, rank)),
         });
         Ok(Entry::Frequent { place })

@@ -81,12 +81,11 @@ mod tests {
             let exact = saturation(occurrences, norm);
             prop_assert!(f64::from(stored) / 255.0 >= exact && stored >= 1);
             prop_assert!(stored == 1 || (f64::from(stored) - 1.0) / 255.0 <= exact);
-            match count(stored, norm) {
-                Some(found) => prop_assert_eq!(found, occurrences),
-                None => {
-                    let near = |other: u32| impact(other, norm) == stored;
-                    prop_assert!(near(occurrences.saturating_add(1)) || near(occurrences - 1));
-                }
+            if let Some(found) = count(stored, norm) {
+                prop_assert_eq!(found, occurrences);
+            } else {
+                let near = |other: u32| impact(other, norm) == stored;
+                prop_assert!(near(occurrences.saturating_add(1)) || near(occurrences - 1));
             }
         }
 

@@ -340,7 +340,9 @@ impl Block {
         let live = (self.removed.rows() > 0).then_some(&self.live);
         let Some(passing) = passing else { return live.map(Cow::Borrowed) };
         let mut rows = passing.rows(&self.ids);
-        live.into_iter().for_each(|live| rows.intersect(live));
+        if let Some(live) = live {
+            rows.intersect(live);
+        }
         Some(Cow::Owned(rows))
     }
 

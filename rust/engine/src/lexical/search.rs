@@ -36,8 +36,9 @@ const SURE_TERMS_MAX: usize = 32;
 const LIFT_MAX: f64 = 8.0;
 /// Rows of so few postings are all scored.
 const FEW_POSTINGS: u64 = 256;
-/// A look-up of a row in a term costs as much as so many postings in a row.
-const LOOKUP: u64 = 16;
+/// A look-up of a row in a term costs as much as a search by bounds spends on so many of the term's postings, most of
+/// which it never sees.
+const LOOKUP: u64 = 256;
 /// Finding the postings of a block in a sorted list costs as much as so many postings in a row.
 const BLOCK_SEARCH: usize = 32;
 /// Blocks of a window that are added up first, while nothing is known of good rows.
@@ -106,7 +107,7 @@ fn by_bounds(
     top: &mut Top,
     interrupt: &dyn Interrupt,
 ) -> Result<bool> {
-    let mut scratch = SCRATCH.take();
+    let mut scratch = SCRATCH.take().unwrap_or_default();
     let mut pass = Pass::new(plan, scale, allowed, missing, top, &mut scratch)?;
     let windows = pass.windows();
     pass.gather(windows.first().map(|&(_, window)| window))?;
@@ -129,7 +130,7 @@ fn by_bounds(
     }
     // Only a search that ended well leaves its scratch clean.
     scratch.hits.clear();
-    SCRATCH.set(scratch);
+    SCRATCH.set(Some(scratch));
     Ok(complete)
 }
 
@@ -145,13 +146,13 @@ fn score_all(plan: &Plan<'_>, rows: impl Iterator<Item = u32>, first_row: u32, t
 }
 
 thread_local! {
-    static SCRATCH: RefCell<Box<Scratch>> = RefCell::default();
+    static SCRATCH: RefCell<Option<Scratch>> = RefCell::default();
 }
 
 /// Memory of a search: kept by its thread.
 struct Scratch {
     /// All zero between windows.
-    sums: Sums,
+    sums: Box<Sums>,
     /// Sums and rows that came within reach of the best.
     hits: Vec<(u16, u32)>,
     /// The best sums.
@@ -160,7 +161,8 @@ struct Scratch {
 
 impl Default for Scratch {
     fn default() -> Self {
-        Self { sums: [0; WINDOW_ROWS], hits: Vec::new(), best: BinaryHeap::new() }
+        let sums = vec![0; WINDOW_ROWS].try_into().expect("as many sums as rows");
+        Self { sums, hits: Vec::new(), best: BinaryHeap::new() }
     }
 }
 
