@@ -438,6 +438,33 @@ proptest! {
     }
 }
 
+#[test]
+fn long_queries_and_long_rows_lose_nothing() {
+    // Catches sums that overflow, rows of many light terms without a sum, and bounds that fail where counts exceed a byte
+    // or lengths 65,535: with terms for every way of searching (by bounds with and without sure sums, all rows).
+    let mut all = many_windows(WINDOW + 2000);
+    for (row, count) in [(5, 300), (WINDOW as usize + 7, 70_000), (9000, 1_000_000)] {
+        all[row].retain(|(term, _)| term != "w1");
+        all[row].push(("w1".to_owned(), count));
+        all[row].sort();
+    }
+    let one = Segments::new(std::slice::from_ref(&all));
+    let lexical = &one.0[0].0;
+    let rows: Vec<u32> = (0..all.len() as u32).collect();
+    for terms in [3, 31, 33, 200, 1000, 1100, 3000] {
+        let query: BTreeMap<String, u32> = (0..terms).map(|term| (format!("w{term}"), 1 + term % 3)).collect();
+        let query: Vec<_> = query.into_iter().collect();
+        let scores = lexical.scores(&one.weights(&query), one.average(), Bm25::default(), &rows).unwrap();
+        let mut expected: Vec<Scored> = rows.iter().zip(&scores).map(|(&row, &score)| Scored { score, row }).collect();
+        expected.retain(|scored| scored.score > 0.0);
+        expected.sort_by(Scored::rank);
+        for k in [1, 10, 1000, expected.len()] {
+            let found = one.search(&query, Bm25::default(), k, None);
+            assert_eq!(bits(&found), bits(&expected[..k]), "{terms} terms, {k} wanted");
+        }
+    }
+}
+
 /// What was done to an index, kept beside it as plain texts.
 #[derive(Clone, Debug)]
 enum Step {
