@@ -157,7 +157,7 @@ def version_of(runner: Contestant) -> str:
 
 
 # size: class, hits, percentile, rival, and how many times our time its time has to be
-TARGETS: dict[str, tuple[tuple[str, str, int, str, int, float], ...]] = {
+TARGETS: dict[str, tuple[tuple[str, str, int, str, str, float], ...]] = {
     "1m": (
         ("L1", "questions", 10, "p50", "tantivy", 8),
         ("L1", "questions", 10, "p50", "pisa-maxscore", 3),
@@ -169,11 +169,11 @@ TARGETS: dict[str, tuple[tuple[str, str, int, str, int, float], ...]] = {
         ("L3", "long", 10, "p50", "tantivy", 15),
         ("L3", "long", 10, "p50", "pisa-maxscore", 10),
         ("L4", "questions", 100, "p50", "tantivy", 4),
-    ),  # type: ignore[dict-item]
+    ),
     "100k": (
         ("L5", "questions", 10, "p50", "tantivy", 4),
         ("L5", "questions", 10, "p50", "bm25s-numpy", 50),
-    ),  # type: ignore[dict-item]
+    ),
 }
 
 

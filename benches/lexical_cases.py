@@ -49,7 +49,7 @@ def exactness(terms: Terms, count: int, depth: int = 100, batch: int = 1000) -> 
     shares = {10: 0.0, depth: 0.0}
     while tried < count:
         asked = [_generated(number, texts, weights, random) for number in range(tried, min(tried + batch, count))]
-        ids, scores = system.index.search([" ".join(map(opaque, query)) for query in asked], top_k=depth)  # type: ignore[attr-defined]
+        ids, scores = system.index.search([" ".join(map(opaque, query)) for query in asked], top_k=depth)
         for query, found, told in zip(asked, ids, scores, strict=True):
             rows, right = reference.scores(query)
             length = int((found >= 0).sum())
@@ -291,7 +291,7 @@ def filters(terms: Terms, words: dict[str, list[str]], chosen: str) -> dict[str,
             index.remove(np.flatnonzero(~passing))
             ways["deleted"] = _Filtered(index, None)
         for name, system in ways.items():
-            runner = Contestant(system, whole.prepared, {})  # type: ignore[arg-type]
+            runner = Contestant(system, whole.prepared, {})
             exact = (
                 _exact_among(system, whole.prepared["questions"], asked, reference, passing)
                 if name == "filter"

@@ -132,7 +132,7 @@ def check(runners: list[Contestant], terms: Terms, chosen: str, count: int, dept
                     shares.append(overlap(found, rows, scores, depth))
                     least = min(least, shares[-1][1])
                     if runner.system.name == "ragstone" and len(found):
-                        told = runner.system.scores(answer)  # type: ignore[attr-defined]
+                        told = runner.system.scores(answer)
                         right = scores[np.searchsorted(rows, found).clip(max=len(rows) - 1)]
                         error = max(error, float(np.max(np.abs(told - right) / right)))
             plain, aware = np.mean(shares, axis=0)
