@@ -14,6 +14,7 @@ from hygiene.sources import PACKAGE, ROOT, below, without_comments
 PYTHON = [
     {"_core", "errors", "records"},
     {"arguments", "boundaries"},
+    {"estimates", "lines"},
     {"answerability", "chunking", "citation", "documents", "embedding", "filters", "metrics", "query", "recommender"},
     {"arrays", "exchange"},
     {"recall"},
