@@ -2,9 +2,9 @@
 
     python benches/evaluation.py [--shared ../shared] [--only null,grounded] [--no-record]
 
-Each part is a module ``eval_<part>.py`` with ``figures(shared)``. What needs the shared test sets or a rival that is not
-there is told as not measured. Records into ``benches/results/evaluation.json``; parts that were not run keep what they
-had.
+Each part is a module ``eval_<part>.py`` with ``figures(shared)``. What needs the shared test sets or a rival that is
+not there is told as not measured. Records into ``benches/results/evaluation.json``; parts that were not run keep what
+they had.
 """
 
 from __future__ import annotations
