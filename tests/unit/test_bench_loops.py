@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 
@@ -215,5 +216,5 @@ def test_a_curve_goes_from_the_median_to_the_slowest() -> None:
     points = curve(times)
     assert points[0][0] == 2
     assert points[-1] == (5000.0, times.max() * 1000)
-    assert all(a < b and c <= d for (a, c), (b, d) in zip(points, points[1:], strict=False))
+    assert all(a < b and c <= d for (a, c), (b, d) in itertools.pairwise(points))
     assert curve(np.array([0.5])) == [(1.0, 500.0)]
