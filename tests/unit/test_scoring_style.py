@@ -72,7 +72,7 @@ def test_halves_of_one_author_are_seldom_called_different() -> None:
     """Catches a classifier judged on what it has learnt, which would tell anything from anything."""
     shared_data("queries", "dolly15k.jsonl")
     verdicts = [
-        score_style(texts[:60], texts[60:120]).verdict for seed in range(10) for texts in [questions(seed)[:120]]
+        score_style(texts[:60], texts[60:120]).verdict for seed in range(6) for texts in [questions(seed)[:120]]
     ]
     assert verdicts.count("different") == 0
 

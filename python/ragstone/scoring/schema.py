@@ -51,7 +51,8 @@ class JsonScores:
     that may be claimed with 95 % confidence: the one-sided bound of Clopper and Pearson for ``valid``, or for
     ``parses`` without a schema. ``fenced`` counts predictions that are no JSON only for a code fence around it.
     ``exact`` is the share equal to its reference, lists in order; ``fields`` is F1 over all fields with their values,
-    ``per_field`` the same for each field, with how often the references have it.
+    ``per_field`` the same for each field, with how often the references have it. ``passed`` tells for each sample
+    whether it is without error.
     """
 
     samples: int
@@ -65,6 +66,7 @@ class JsonScores:
     exact: Estimate | None
     fields: Estimate | None
     per_field: dict[str, tuple[float, int]]
+    passed: tuple[bool, ...]
 
     def to_dict(self) -> dict[str, object]:
         """Everything by name, for JSON."""
@@ -179,7 +181,7 @@ def score_json(
         )
     called = [str(one) for one in (range(len(predictions)) if names is None else names)]
     check = None if schema is None else _checker(schema)
-    values, errors, fenced = [], [], 0
+    values, errors, passed, fenced = [], [], [], 0
     for name, prediction in zip(called, predictions, strict=True):
         value, error = _read(prediction, name)
         if error is not None and isinstance(prediction, str):
@@ -187,6 +189,7 @@ def score_json(
         if error is None and check is not None:
             error = check(value, name)
         values.append(value)
+        passed.append(error is None)
         if error is not None:
             errors.append(error)
     count, missing = len(predictions), sum(one is None for one in predictions)
@@ -211,6 +214,7 @@ def score_json(
         exact=exact,
         fields=fields,
         per_field=per_field,
+        passed=tuple(passed),
     )
 
 
