@@ -9,8 +9,8 @@ from html import escape
 
 __all__ = ["Axis", "Bar", "Series", "bars", "lines"]
 
-_WIDTH, _HEIGHT = 640, 320
-_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 20, 34, 46
+_WIDTH, _HEIGHT = 640, 340
+_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 20, 54, 46
 _COLOURS = ("#0b6e99", "#c2410c", "#4d7c0f", "#7e22ce", "#b45309", "#be185d", "#0f766e", "#475569", "#854d0e")
 _TICKS_MAX = 8
 
@@ -110,10 +110,10 @@ def bars(title: str, label: str, rows: Sequence[Bar]) -> str:
     4
     """
     names = list(dict.fromkeys(name for row in rows for name, _ in row.parts))
-    height = _TOP + 34 * len(rows) + _BOTTOM + 16
+    height = _TOP + 34 * len(rows) + _BOTTOM
     across = _Scale(Axis(label), [sum(length for _, length in row.parts) for row in rows], _LEFT, _WIDTH - _RIGHT)
     parts = []
-    bottom = height - _BOTTOM - 14
+    bottom = height - _BOTTOM + 6
     for value, text in across.ticks:
         place = across(value)
         parts.append(f'<line class="grid" x1="{place:.1f}" y1="{_TOP}" x2="{place:.1f}" y2="{bottom}"/>')
@@ -129,7 +129,7 @@ def bars(title: str, label: str, rows: Sequence[Bar]) -> str:
             shown = escape(f"{name}: {length:,.4g}")
             box = f'x="{start:.1f}" y="{top}" width="{max(end - start, 0.0):.1f}" height="22"'
             parts.append(f'<rect {box} fill="{colour}"><title>{shown}</title></rect>')
-    parts += _legend(names, height - 10)
+    parts += _legend(names)
     return _page(title, height, parts)
 
 
@@ -152,8 +152,8 @@ def _frame(across: _Scale, up: _Scale, x: Axis, y: Axis) -> list[str]:
     return parts
 
 
-def _legend(names: Sequence[str], y: float = _TOP + 8) -> list[str]:
-    parts, place = [], _LEFT + 8.0
+def _legend(names: Sequence[str], y: float = 40.0) -> list[str]:
+    parts, place = [], float(_LEFT)
     for number, name in enumerate(names):
         colour = _COLOURS[number % len(_COLOURS)]
         parts.append(f'<rect x="{place:.0f}" y="{y - 9:.0f}" width="10" height="10" fill="{colour}"/>')
