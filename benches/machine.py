@@ -1,39 +1,22 @@
-"""What a figure depends on: the machine, the build and the versions, recorded beside every result."""
+"""Results as files, each with the machine, the commit and the versions that it was measured with."""
 
 from __future__ import annotations
 
 import json
-import os
-import platform
 import subprocess
-from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import ragstone
-from ragstone import _core
-from ragstone.embedding.threads import thread_budget
+from ragstone.bench.machine import facts as machine_facts
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benches" / "results"
 
 
 def facts() -> dict[str, Any]:
-    """Machine, build and versions."""
-    return {
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "commit": _git("rev-parse", "--short", "HEAD") + ("+changes" if _git("status", "--porcelain", "-uno") else ""),
-        "cpu": _cpu(),
-        "cores": os.cpu_count(),
-        "threads": thread_budget(),
-        "load_1min": round(os.getloadavg()[0], 1),
-        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
-        "python": platform.python_version(),
-        "ragstone": ragstone.__version__,
-        "instruction_set": _core.instruction_set(),
-        **{package: _version(package) for package in ("numpy", "onnxruntime", "tokenizers")},
-    }
+    """Machine and versions as every user's benchmark has them, and the commit, which only a checkout knows."""
+    changes = "+changes" if _git("status", "--porcelain", "-uno") else ""
+    return {**machine_facts(), "commit": _git("rev-parse", "--short", "HEAD") + changes}
 
 
 def save(name: str, result: dict[str, Any]) -> Path:
@@ -47,17 +30,3 @@ def save(name: str, result: dict[str, Any]) -> Path:
 def _git(*arguments: str) -> str:
     outcome = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     return outcome.stdout.strip()
-
-
-def _cpu() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor()
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"

@@ -47,6 +47,7 @@ from ragstone.records import (
     Route,
     SearchResult,
     Section,
+    Stages,
 )
 from ragstone.tuning import Tuning, tune
 
@@ -84,6 +85,7 @@ __all__ = [
     "SearchResult",
     "SearchTimeout",
     "Section",
+    "Stages",
     "StorageError",
     "Tuning",
     "__version__",

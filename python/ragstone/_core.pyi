@@ -95,7 +95,7 @@ class Index:
         asked: _Asked | None,
         vector: NDArray[np.float32] | None,
         arguments: SearchArguments,
-    ) -> tuple[list[_HitTuple], Evidence, int, list[str]]: ...
+    ) -> tuple[list[_HitTuple], Evidence, int, list[str], tuple[float, float, float, float, float]]: ...
     def search_batch(
         self,
         asked: list[_Asked],

@@ -12,7 +12,7 @@ from ragstone.chunking import embedding_text
 from ragstone.citation import cite
 from ragstone.errors import InvalidInput
 from ragstone.filters import FilterLike, filter_json, metadata_from_json, metadata_json
-from ragstone.records import Chunk, Document, Frozen, Hit
+from ragstone.records import Chunk, Document, Frozen, Hit, Stages
 
 __all__ = [
     "TOP_K_MAX",
@@ -23,6 +23,7 @@ __all__ = [
     "decoded_document",
     "encoded",
     "hits",
+    "stages",
     "told",
 ]
 
@@ -152,6 +153,19 @@ def told(
 def hits(tuples: Sequence[_core._HitTuple], snapshot: int, explain: bool, mode: str) -> tuple[Hit, ...]:
     """Hits of one answer, ranked and cited."""
     return tuple(_hit(one, rank, snapshot, explain, mode) for rank, one in enumerate(tuples, 1))
+
+
+def stages(embed_s: float, engine_s: tuple[float, float, float, float, float], cite_s: float) -> Stages:
+    """The stages of one search in milliseconds, from seconds; the engine's last one belongs to citing."""
+    filter_s, lexical_s, dense_s, fuse_s, looked_up_s = engine_s
+    return Stages(
+        embed=embed_s * 1000,
+        filter=filter_s * 1000,
+        lexical=lexical_s * 1000,
+        dense=dense_s * 1000,
+        fuse=fuse_s * 1000,
+        cite=(looked_up_s + cite_s) * 1000,
+    )
 
 
 def _hit(one: _core._HitTuple, rank: int, snapshot: int, explain: bool, mode: str) -> Hit:

@@ -20,7 +20,7 @@ from ragstone.arguments import listed, one_of, shown, text, texts
 from ragstone.arrays import float32
 from ragstone.chunking import Chunker, embedding_text
 from ragstone.errors import DimensionMismatch, EmbedderMismatch, InvalidInput, NotFound
-from ragstone.exchange import Fusion, Mode, checked_batch, decoded_chunks, decoded_document, encoded, hits, told
+from ragstone.exchange import Fusion, Mode, checked_batch, decoded_chunks, decoded_document, encoded, hits, stages, told
 from ragstone.filters import Filter, FilterLike, filter_json
 from ragstone.query import QueryLike, asked, plain
 from ragstone.recall import Recall, measured_recall, query_vectors, quick_recall
@@ -357,21 +357,25 @@ class SearchIndex:
             fusion=fusion,
             dense_weight=dense_weight,
         )
-        ready = None
+        ready, checked = None, time.perf_counter()
         if vector is not None:
             ready = self._checked_vector(vector)
         elif query is not None:
             vectors = self._query_vectors([plain(query)], mode, arguments)
             ready = None if vectors is None else vectors[0]
-        found, evidence, snapshot, warnings = self._core.search(words, ready, arguments)
-        latency_ms = (time.perf_counter() - started) * 1000
+        embedded = time.perf_counter()
+        found, evidence, snapshot, warnings, parts = self._core.search(words, ready, arguments)
+        answered = time.perf_counter()
+        cited = hits(found, snapshot, explain, mode)
+        ended = time.perf_counter()
         result = SearchResult(
             query="" if query is None else plain(query),
-            hits=hits(found, snapshot, explain, mode),
+            hits=cited,
             mode=mode,
             snapshot=snapshot,
-            latency_ms=latency_ms,
+            latency_ms=(ended - started) * 1000,
             warnings=tuple(warnings),
+            stages=stages(embedded - checked, parts, ended - answered),
         )
         return result, evidence
 

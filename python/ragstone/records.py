@@ -31,6 +31,7 @@ __all__ = [
     "Route",
     "SearchResult",
     "Section",
+    "Stages",
 ]
 
 MetadataScalar: TypeAlias = "str | int | float | bool | _datetime.date | _datetime.datetime"
@@ -189,12 +190,29 @@ class Hit:
         return f"<p>{_marked(self)}</p><p><code>{escape(str(self.citation))}</code></p>"
 
 
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """Milliseconds of each stage of one search; 0 for one that was not needed. What is left over is argument checks.
+
+    ``filter`` tells which chunks may be found, ``fuse`` scores the chunks of both lists exactly and ranks them, and
+    ``cite`` looks up the hits' texts, marks words in them and makes the citations.
+    """
+
+    route: float = 0.0
+    embed: float = 0.0
+    filter: float = 0.0
+    lexical: float = 0.0
+    dense: float = 0.0
+    fuse: float = 0.0
+    cite: float = 0.0
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class SearchResult(Sequence[Hit]):
     """The hits of one search, best first. An empty result is a value, not an error.
 
     ``warnings`` say what about the query the asker should know: that it has no word to search for, or that a prefix
-    stands for more terms than were taken.
+    stands for more terms than were taken. ``stages`` is ``None`` where queries were answered together.
     """
 
     query: str
@@ -203,6 +221,7 @@ class SearchResult(Sequence[Hit]):
     snapshot: int
     latency_ms: float
     warnings: tuple[str, ...] = ()
+    stages: Stages | None = None
 
     def __len__(self) -> int:
         return len(self.hits)
@@ -334,6 +353,7 @@ class Answer:
     advice: Advice | None
     warnings: tuple[str, ...] = ()
     latency_ms: float = 0.0
+    stages: Stages | None = None
 
     def __str__(self) -> str:
         lines = [f"path: {self.path}"]

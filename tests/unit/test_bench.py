@@ -79,7 +79,7 @@ def test_latency_is_that_of_the_search(tmp_path: Path, monkeypatch: pytest.Monke
             return search(query, **options)  # type: ignore[arg-type]
 
         monkeypatch.setattr(index, "search", slow)
-        monkeypatch.setattr("ragstone.bench.time.perf_counter", lambda: clock[0])
+        monkeypatch.setattr("ragstone.bench.measuring.time.perf_counter", lambda: clock[0])
         found = measure(index, ["a", "b"], mode="bm25")
     assert (found.search.ms_p50, found.search.ms_p95) == pytest.approx((1, 3))
     assert (found.embedding, found.retrieval, found.queries_empty) == (None, None, 2)
@@ -201,10 +201,10 @@ BAD: dict[str, tuple[str, bytes | None, str]] = {
     "not text": ("bytes.txt", b"a\xff\n", "not UTF-8 at byte 1"),
     "not JSON": ("rows.jsonl", b'{"text": "a"}\nplain\n', "line 2 of .* not valid JSON"),
     "deep": ("deep.jsonl", b"[" * 100_000, "line 1 of .* not valid JSON"),
-    "no field": ("rows.jsonl", b'{"title": "a"}', "line 1 of .* no query"),
-    "no object": ("rows.jsonl", b'["a"]', "line 1 of .* no query"),
-    "no string": ("rows.jsonl", b'{"text": 7}', "line 1 of .* no query"),
-    "empty string": ("rows.jsonl", b'{"query": " "}', "line 1 of .* no query"),
+    "no field": ("rows.jsonl", b'{"title": "a"}', 'line 1 of .* no text in field "text" or "query"'),
+    "no object": ("rows.jsonl", b'["a"]', "line 1 of .* no JSON object"),
+    "no string": ("rows.jsonl", b'{"text": 7}', "line 1 of .* no text in field"),
+    "empty string": ("rows.jsonl", b'{"query": " "}', "line 1 of .* no text in field"),
 }
 
 

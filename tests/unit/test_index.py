@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import threading
 import time
@@ -321,3 +322,20 @@ def test_nothing_to_read_is_an_error_and_nothing_found_is_a_value(opened: Opened
     assert index.chunks("a") == []
     assert index.verify() == []
     assert index.merge() == 0
+
+
+def test_stages_tell_where_the_time_of_a_search_went(opened: Opened) -> None:
+    """Catches stages that overlap, or that are missing from the whole."""
+    index = opened()
+    index.upsert(documents())
+    for mode, idle in (("hybrid", ()), ("bm25", ("dense",)), ("dense", ("lexical",))):
+        result = index.search("alpha beta", mode=mode)  # type: ignore[arg-type]
+        assert result.stages is not None
+        parts = dataclasses.asdict(result.stages)
+        assert all(part >= 0 for part in parts.values())
+        assert 0 < sum(parts.values()) <= result.latency_ms
+        assert all(parts[name] > 0 for name in {"lexical", "dense", "fuse", "cite"} - set(idle))
+    asked = index.ask("What is alpha?").stages
+    assert asked is not None
+    assert asked.route > 0
+    assert index.search_batch(["alpha"])[0].stages is None

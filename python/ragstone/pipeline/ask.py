@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ragstone.answerability import answerability, threshold
 from ragstone.citation import context
 from ragstone.filters import FilterLike
 from ragstone.index import SearchIndex
 from ragstone.recommender import advise, factual_part, route
-from ragstone.records import Answer, Hit, Path
+from ragstone.records import Answer, Hit, Path, Stages
 
 __all__ = ["ask"]
 
@@ -32,6 +33,7 @@ def ask(
     """See :meth:`ragstone.pipeline.Index.ask`."""
     started = time.perf_counter()
     routed = route(query)
+    stages = Stages(route=(time.perf_counter() - started) * 1000)
     path: Path = routed.path
     hits: tuple[Hit, ...] = ()
     probability: float | None = None
@@ -43,6 +45,7 @@ def ask(
         result, evidence = index.search_with_evidence(
             asked, top_k=top_k, filter=filter, principals=principals, timeout_s=timeout_s
         )
+        stages = replace(result.stages or Stages(), route=stages.route)
         name = index.embedder.name if index.embedder is not None else None
         probability = answerability(evidence, name)
         least = threshold(evidence, name)
@@ -64,4 +67,5 @@ def ask(
         answerability=probability,
         advice=advise(query, routed) if path in ("advisory_finetune", "hybrid") else None,
         latency_ms=(time.perf_counter() - started) * 1000,
+        stages=stages,
     )

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods, ToPyArray};
 use pyo3::prelude::*;
@@ -13,7 +14,7 @@ use ragstone_engine::ids::hexadecimal;
 use ragstone_engine::index::{CreateOptions, Index as Engine, Options};
 use ragstone_engine::interrupt::Interrupt;
 use ragstone_engine::lexical::query::{self, Node};
-use ragstone_engine::searcher::{Evidence, Found, Highlights, Mode, Outcome, Query, TermPart, Words};
+use ragstone_engine::searcher::{Evidence, Found, Highlights, Mode, Outcome, Query, Stages, TermPart, Words};
 use ragstone_engine::snapshot::Snapshot;
 use ragstone_engine::storage::disk::Disk;
 use ragstone_engine::storage::frame::Verify;
@@ -41,8 +42,11 @@ type HitTuple = (
 /// Hits and warnings.
 type Answer = (Vec<HitTuple>, Vec<String>);
 
-/// Hits, evidence, generation and warnings.
-type Single<'py> = (Vec<HitTuple>, Bound<'py, PyDict>, u64, Vec<String>);
+/// Seconds to filter, to search by BM25 and by cosine, to fuse, and to look up the texts of hits.
+type StageTuple = (f64, f64, f64, f64, f64);
+
+/// Hits, evidence, generation, warnings and stages.
+type Single<'py> = (Vec<HitTuple>, Bound<'py, PyDict>, u64, Vec<String>, StageTuple);
 
 /// An open index directory.
 #[pyclass(frozen, module = "ragstone._core")]
@@ -316,7 +320,7 @@ impl Index {
         Ok((report.generation, report.added, report.replaced, report.deleted, report.chunks))
     }
 
-    /// Answers one query: (hits, evidence, generation, warnings).
+    /// Answers one query: (hits, evidence, generation, warnings, stages).
     fn search<'py>(
         &self,
         py: Python<'py>,
@@ -328,7 +332,7 @@ impl Index {
         let (mode, filter) = (arguments.mode()?, arguments.filter()?);
         let vector: Option<Vec<f32>> = vector.map(|vector| vector.to_vec()).transpose()?;
         let snapshot = self.engine.snapshot();
-        let (hits, outcome) = detached(py, arguments.timeout_s, |watch| {
+        let (hits, outcome, looked_up) = detached(py, arguments.timeout_s, |watch| {
             let query = Query {
                 words: asked.as_ref().map(Ask::words),
                 vector: vector.as_deref(),
@@ -341,9 +345,12 @@ impl Index {
                 explain: arguments.explain,
             };
             let outcome = snapshot.search(&query, watch)?;
-            Ok((hits(&snapshot, &outcome)?, outcome))
+            let found = Instant::now();
+            Ok((hits(&snapshot, &outcome)?, outcome, found.elapsed().as_secs_f64()))
         })?;
-        Ok((hits, evidence(py, &outcome.evidence)?, snapshot.manifest.generation, outcome.warnings))
+        let Stages { filter, lexical, dense, fuse } = outcome.stages;
+        let stages = (filter, lexical, dense, fuse, looked_up);
+        Ok((hits, evidence(py, &outcome.evidence)?, snapshot.manifest.generation, outcome.warnings, stages))
     }
 
     /// Answers many queries on several threads: (list of (hits, warnings), generation).

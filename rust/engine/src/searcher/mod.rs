@@ -7,6 +7,7 @@ mod compile;
 mod explain;
 mod highlights;
 mod rows;
+mod stages;
 mod tree;
 
 use std::collections::{BTreeMap, HashSet};
@@ -29,8 +30,10 @@ use crate::writer::checked_unit;
 pub use compile::Words;
 pub use explain::TermPart;
 pub use highlights::Highlights;
+pub use stages::Stages;
 
 use compile::Compiled;
+use stages::Laps;
 
 /// Best scores of each list that are reported with an answer, for judging whether it is one.
 const EVIDENCE: usize = 10;
@@ -127,6 +130,8 @@ pub struct Outcome {
     pub explanations: Vec<Vec<TermPart>>,
     /// What the asker should know about the query.
     pub warnings: Vec<String>,
+    /// Where the time went.
+    pub stages: Stages,
 }
 
 /// Rows with their scores, best first. BM25 and fast cosines are f32, which f64 holds without loss.
@@ -156,7 +161,10 @@ struct Search<'a> {
 impl Snapshot {
     /// Answers a query.
     pub fn search(&self, query: &Query<'_>, interrupt: &dyn Interrupt) -> Result<Outcome> {
+        let mut laps = Laps::start();
+        let mut stages = Stages::default();
         let mut search = Search { snapshot: self, allowed: self.allowed(query), interrupt };
+        stages.filter = laps.next();
         let depth = match query.mode {
             Mode::Hybrid(Rule::Convex { .. }) => CONVEX_DEPTH.max(query.top_k),
             Mode::Hybrid(_) => fusion::DEPTH.max(query.top_k),
@@ -182,10 +190,12 @@ impl Snapshot {
                 *allowed = both(allowed.take(), demanded.as_ref());
             }
         }
+        stages.lexical = laps.next();
         let dense = match (query.mode, vector) {
             (Mode::Bm25, _) | (_, None) => None,
             (_, Some(vector)) => Some(search.dense(vector, depth, query, &mut evidence)?),
         };
+        stages.dense = laps.next();
         if let (Some(lexical), Some(dense)) = (&lexical, &dense) {
             evidence.agree = lexical.list.first().map(|hit| hit.0) == dense.list.first().map(|hit| hit.0);
         }
@@ -195,13 +205,14 @@ impl Snapshot {
             Mode::Bm25 => lexical.iter().flat_map(LexicalHalf::found).collect(),
         };
         found.truncate(query.top_k);
+        stages.fuse = laps.next();
         let mut explanations = Vec::new();
         if let Some(half) = lexical.as_ref().filter(|_| query.explain) {
             explanations = found.iter().map(|one| self.explain(half, one)).collect::<Result<_>>()?;
         }
         let (highlights, warnings) =
             lexical.map_or_else(Default::default, |half| (half.compiled.highlights, half.compiled.warnings));
-        Ok(Outcome { found, highlights, evidence, explanations, warnings })
+        Ok(Outcome { found, highlights, evidence, explanations, warnings, stages })
     }
 
     /// The rows of each segment that may be found; `None` where all may.

@@ -1,0 +1,79 @@
+"""Every figure of evaluation beside its target: ``make eval``.
+
+    python benches/evaluation.py [--shared ../shared] [--only null,grounded] [--no-record]
+
+Each part is a module ``eval_<part>.py`` with ``figures(shared)``. What needs the shared test sets or a rival that is
+not there is told as not measured. Records into ``benches/results/evaluation.json``; parts that were not run keep what
+they had.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from machine import RESULTS, facts, save
+from targets import Figure, show
+
+PARTS = ("retrieval", "null", "grounded", "freshness", "finetune", "monitoring", "latency")
+NAME = "evaluation"
+
+
+def main() -> int:
+    """Measure, print, record; 1 where a target is missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shared", type=Path, default=Path("../shared"))
+    parser.add_argument("--only", default=",".join(PARTS))
+    parser.add_argument("--no-record", action="store_true")
+    options = parser.parse_args()
+    chosen = options.only.split(",")
+    if unknown := set(chosen) - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}: known are {', '.join(PARTS)}")
+    measured = {part: measure(part, options.shared) for part in PARTS if part in chosen}
+    if not options.no_record:
+        path = RESULTS / f"{NAME}.json"
+        earlier: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["parts"] if path.exists() else {}
+        rows = {part: recorded(figures) for part, figures in measured.items()}
+        print("saved", save(NAME, {"parts": {**earlier, **rows}}))
+    missed = [figure for figures in measured.values() for figure in figures if figure.met is False]
+    print(f"{sum(map(len, measured.values()))} figures, {len(missed)} targets missed")
+    return int(bool(missed))
+
+
+def measure(part: str, shared: Path) -> list[Figure]:
+    """The figures of one part, printed."""
+    started = time.perf_counter()
+    figures: list[Figure] = import_module(f"eval_{part}").figures(shared)
+    print(f"\n{part} ({time.perf_counter() - started:.0f} s)")
+    show(figures)
+    sys.stdout.flush()
+    return figures
+
+
+def recorded(figures: list[Figure]) -> dict[str, Any]:
+    """One part as it is stored: its figures, and the machine that they are from."""
+    return {"machine": facts(), "figures": [dataclasses.asdict(figure) for figure in figures]}
+
+
+def table(result: dict[str, Any]) -> str:
+    """All recorded figures as one table in Markdown."""
+    lines = ["| | figure | target | | n |", "|---|---|---|---|---|"]
+    for part in PARTS:
+        for row in result["parts"].get(part, {"figures": []})["figures"]:
+            figure = Figure(**row)
+            value = "not measured" if figure.value is None else f"{figure.value:,.4g} {figure.unit}".rstrip()
+            verdict = {True: "met", False: "**missed**", None: ""}[figure.met]
+            name = f"{figure.name} ({figure.note})" if figure.note else figure.name
+            lines.append(f"| {part}: {name} | {value} | {figure.target} | {verdict} | {figure.n:,} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
