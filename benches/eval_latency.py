@@ -25,7 +25,7 @@ from ragstone.bench.study import all_threads
 from ragstone.errors import IncompatibleIndex
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from machine import ROOT
+from machine import RESULTS, ROOT
 from targets import Figure, show
 
 LEXICAL = ROOT / ".build" / "bench" / "lexical"
@@ -40,7 +40,7 @@ OBJECTIVE_MS = 2000.0
 def figures(shared: Path) -> list[Figure]:
     """All figures; ``shared`` is not needed."""
     path, queries = kb()
-    return [*loaded(path, queries), *started(path, queries)]
+    return [*loaded(path, queries), *started(path, queries), *grown(RESULTS / "growth.json")]
 
 
 def loaded(path: Path, queries: list[str]) -> list[Figure]:
@@ -94,6 +94,23 @@ def started(path: Path, queries: list[str]) -> list[Figure]:
     return found
 
 
+def grown(record: Path) -> Iterator[Figure]:
+    """What ``benches/growth.py`` recorded; it takes too long to be run with the rest."""
+    if not record.exists():
+        return
+    result = json.loads(record.read_text(encoding="utf-8"))
+    note = f"benches/growth.py, load {result['load_mean']:g}"
+    for level in result["levels"]:
+        size = f"at {level['chunks']:,} chunks"
+        yield Figure.stated(f"chunks a second, built {size}", level["chunks"] / level["build_s"], n=1, note=note)
+        yield Figure.stated(f"bytes a chunk {size}", level["size_bytes"] / level["chunks"], n=1, note=note)
+        for mode, times in level["latency"].items():
+            for name in ("p50", "p99"):
+                if ms := times[f"{name}_ms"]:
+                    title = f"{mode} search {size}, {name}"
+                    yield Figure.stated(title, ms["value"], unit="ms", n=times["samples"], note=note)
+
+
 def percentiles(name: str, times: Distribution) -> Iterator[Figure]:
     """One figure each; a percentile that the samples do not carry has no value and says what it needs."""
     for row in times.percentiles:
@@ -123,7 +140,7 @@ def handbook() -> tuple[Path, list[str]]:
         shutil.rmtree(path, ignore_errors=True)
         with ragstone.open(path, embedder="builtin") as index:
             index.ingest(HANDBOOK / "documents")
-    return path, read_queries(HANDBOOK / "queries" / "queries.jsonl")
+    return path, read_queries(HANDBOOK / "queries" / "answerable.jsonl")
 
 
 def usable(path: Path) -> bool:
