@@ -32,8 +32,8 @@ LEXICAL = ROOT / ".build" / "bench" / "lexical"
 KEPT = ROOT / ".build" / "bench" / "kb-latency"
 HANDBOOK = ROOT / "corpora" / "handbook"
 CHUNKS, QUERIES = 100_000, 500
-# 4,000 arrivals carry p99.9; a tenth to a third of what one client of a busy core gets answered.
-RATE, SECONDS = 100.0, 40.0
+# 4,000 arrivals carry p99.9. On a machine that is busy with other work fewer come: a third of what fits.
+RATE, SECONDS, SHARE = 100.0, 40.0, 1 / 3
 OBJECTIVE_MS = 2000.0
 
 
@@ -56,11 +56,12 @@ def loaded(path: Path, queries: list[str]) -> list[Figure]:
             ask(question)
         staged = Staged(ask)
         closed = closed_loop(staged, queries, count=4000, seconds=20)
-        opened = open_loop(ask, queries, rate=RATE, seconds=SECONDS, threads=2)
+        rate = min(RATE, max(1.0, closed.throughput * SHARE))
+        opened = open_loop(ask, queries, rate=rate, seconds=SECONDS, threads=2)
         verdict = judge(opened, OBJECTIVE_MS)
         found = [
             *percentiles(f"ask, closed loop, one client ({size})", closed.latency),
-            *percentiles(f"ask, open loop, {RATE:g}/s Poisson, 2 clients, from the intended start", opened.latency),
+            *percentiles("ask, open loop, 2 clients, from the intended start", opened.latency),
             Figure(
                 name=f"ask, open loop, p99 below {OBJECTIVE_MS:g} ms: {verdict.verdict}",
                 value=verdict.measured.high,
@@ -68,7 +69,7 @@ def loaded(path: Path, queries: list[str]) -> list[Figure]:
                 target=f"< {OBJECTIVE_MS:g}",
                 met=verdict.met,
                 n=verdict.measured.samples,
-                note="upper end of the 95 % interval",
+                note=f"upper end of the 95 % interval; {rate:.0f} Poisson arrivals/s",
             ),
         ]
         for stage in staged.table(closed).stages:
