@@ -6,7 +6,6 @@ Exit codes: 0 all right, 1 a finding (abstained, damage found, files failed, low
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import io
 import json
 import logging
@@ -15,7 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ragstone.cli import evaluation
+from ragstone.cli import bench, evaluation
 from ragstone.cli.common import (
     BAD_USE,
     FAILURE,
@@ -24,7 +23,6 @@ from ragstone.cli.common import (
     command,
     json_argument,
     open_index,
-    open_to_measure,
     plain,
     show,
 )
@@ -114,14 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command(commands, name, run, text).add_argument("kb", metavar="KB", help="the index directory")
 
-    bench = command(commands, "bench", _bench, "time the searches of an index and measure their recall")
-    bench.add_argument("kb", metavar="KB", help="the index directory")
-    bench.add_argument(
-        "--queries", type=Path, metavar="FILE", help='one a line, or .jsonl with "text" or "query"; default: drawn'
-    )
-    bench.add_argument("--top-k", type=int, default=10, metavar="N")
-    bench.add_argument("--mode", choices=["hybrid", "dense", "bm25"], default="hybrid")
-    bench.add_argument("--principal", action="append", default=[], metavar="NAME", help="who asks; repeatable")
+    bench.add(commands)
 
     tune = command(commands, "tune", _tune, "choose the weight of the dense half from judged queries")
     tune.add_argument("kb", metavar="KB", help="the index directory")
@@ -215,19 +206,6 @@ def _stats(options: argparse.Namespace) -> int:
         for name, value in statistics.items():
             print(f"{name:<{width}}  {value:,}" if isinstance(value, int) else f"{name:<{width}}  {value}")
     return RIGHT
-
-
-def _bench(options: argparse.Namespace) -> int:
-    from ragstone.bench import measure, read_queries
-
-    queries = None if options.queries is None else read_queries(options.queries)
-    with open_to_measure(options) as index:
-        found = measure(index, queries, top_k=options.top_k, mode=options.mode, principals=options.principal)
-    if options.json:
-        show(options, {**dataclasses.asdict(found), "findings": found.findings})
-    else:
-        print(found)
-    return FINDING if found.findings else RIGHT
 
 
 def _tune(options: argparse.Namespace) -> int:
