@@ -3,15 +3,14 @@
     python benches/eval_retrieval.py [--shared ../shared]
 
 trec_eval (through ir-measures) and ranx come from ``.build/rivals``, see ``benches/rivals/requirements.txt``; without
-them their figures are not measured. Every time is the median of rounds in which all contestants take turns, in one
-process, after ranx is compiled and after both gave the same values.
+them their figures are not measured. Every time is the best of some rounds in which all contestants take turns, in one
+process, after ranx is compiled and after both gave the same values: the best, as other work on the machine only adds.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
-import statistics
 import sys
 import tempfile
 import time
@@ -154,14 +153,14 @@ def assert_same(values: Mapping[str, float], expected: Mapping[str, float]) -> N
 
 
 def timed(contestants: Mapping[str, Callable[[], Any]]) -> dict[str, float]:
-    """Median seconds of each."""
+    """The least seconds of each."""
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(ROUNDS):
         for name, measure in contestants.items():
             started = time.perf_counter()
             measure()
             seconds[name].append(time.perf_counter() - started)
-    return {name: statistics.median(each) for name, each in seconds.items()}
+    return {name: min(each) for name, each in seconds.items()}
 
 
 def levels() -> list[Figure]:
