@@ -43,7 +43,7 @@ def test_answers_and_searches_come_back_as_they_were(tmp_path: Path, index: rags
     """Catches a field that is lost or mixed up on its way through the file."""
     with QueryLog(tmp_path / "log") as log:
         answer, result = index.ask("How long do refunds take?", top_k=2), index.search("lunch", top_k=1, mode="bm25")
-        names = [log.record(answer, top_k=2), log.record(result, top_k=1, stages_ms={"embed": 0.5})]
+        names = [log.record(answer, top_k=2), log.record(result, top_k=1)]
         assert log.errors == 0
     found = read(tmp_path / "log")
     assert [event.id for event in found] == names
@@ -54,7 +54,9 @@ def test_answers_and_searches_come_back_as_they_were(tmp_path: Path, index: rags
     assert asked.chunks == tuple(hit.chunk_id for hit in answer.hits)
     assert (searched.path, searched.mode, searched.top_k, searched.generation) == (None, "bm25", 1, index.generation)
     assert searched.scores == pytest.approx([hit.score for hit in result], rel=1e-5)
-    assert searched.stages_ms == {"embed": 0.5}
+    assert result.stages is not None
+    assert searched.stages_ms["lexical"] == pytest.approx(result.stages.lexical, rel=1e-5)
+    assert searched.stages_ms["dense"] == pytest.approx(result.stages.dense, rel=1e-5)
     assert searched.latency_ms == pytest.approx(result.latency_ms, rel=1e-5)
 
 
@@ -290,3 +292,24 @@ def test_wrong_arguments_are_refused_at_once(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InvalidInput, match="has no query log"):
         read(tmp_path / "empty")
+
+
+def test_an_index_logs_what_it_is_asked(tmp_path: Path) -> None:
+    """Catches a search, a batch or a question that an index with a log leaves out or notes twice."""
+    with QueryLog(tmp_path / "log") as log:
+        with ragstone.open(tmp_path / "kb", embedder="hashing", query_log=log) as index:
+            index.upsert([ragstone.Document("lunch", "Lunch is at noon.")])
+            index.search("lunch", top_k=1)
+            index.search_batch(["lunch", "noon"], top_k=2)
+            answer = index.ask("When is lunch?", top_k=3)
+            index.ask("Write a limerick", top_k=4)
+        assert log.errors == 0
+    events = read(tmp_path / "log")
+    assert [(event.query, event.top_k) for event in events] == [
+        ("lunch", 1), ("lunch", 2), ("noon", 2), ("When is lunch?", 3), ("Write a limerick", 4)
+    ]  # fmt: skip
+    assert events[3].answerability == pytest.approx(answer.answerability, rel=1e-5)
+    assert events[3].mode == "hybrid"
+    assert events[4].path == "advisory_finetune"
+    with pytest.raises(ragstone.InvalidInput, match="query_log"):
+        ragstone.open(tmp_path / "kb", query_log="log")  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ import threading
 import time
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, TypeAlias
@@ -114,7 +115,6 @@ class QueryLog:
         *,
         found: SearchResult | None = None,
         top_k: int | None = None,
-        stages_ms: Mapping[str, float] | None = None,
     ) -> str | None:
         """Append an answer or a search result; returns its id, or ``None`` where it could not be written.
 
@@ -122,7 +122,6 @@ class QueryLog:
             result: What was returned to the asker.
             found: For an answer, the search behind it, which knows scores even where the answer abstained.
             top_k: Most hits that were asked for.
-            stages_ms: Time of single stages by name, in milliseconds.
         """
         try:
             name = self._identity(result)
@@ -146,8 +145,8 @@ class QueryLog:
                 "scores": [_rounded(hit.score) for hit in hits[:_HITS_MAX]],
                 "latency_ms": _rounded(result.latency_ms),
             }
-            if stages_ms:
-                row["stages_ms"] = {str(stage): _rounded(spent) for stage, spent in stages_ms.items()}
+            if result.stages is not None:
+                row["stages_ms"] = {stage: _rounded(spent) for stage, spent in asdict(result.stages).items() if spent}
             return name if self._append(row) else None
         except Exception as error:
             # Whatever is wrong with a result or a caller's function, the search has already succeeded.
