@@ -5,7 +5,7 @@
 Sets are those of ``python/models/grounding_sets.py``, the half that was not fitted on. An alarm is a sentence with a
 number, date, identifier or name that no source has. Precision is over equal numbers of swapped and genuine sentences:
 the same sentence with and without its swap. People's genuine answers use what they know besides the text, and then an
-alarm is right: ``grounding_alarms.tsv`` has a verdict, given on reading, on each alarm of a sample of genuine sentences.
+alarm is right: ``grounding_alarms.tsv`` has a verdict, made by reading, on each alarm of a sample of genuine sentences.
 ``right``: the text does not say it (or spells it otherwise); ``derived``: it is computed or counted from the text;
 ``false``: the text says it in another form. The last two count as false alarms. ``--alarms`` prints what there is to
 judge.
@@ -22,14 +22,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "python" / "models"), str(Path(__file__).resolve().parent)]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python" / "models"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 from grounding_sets import Case, Kind, Swap, dolly, halves, swaps, wrong
-from targets import Figure, show
-
 from ragstone import estimates
 from ragstone.grounding import Checker, GroundedSentence, Grounding
+from targets import Figure, show
 
+ROOT = Path(__file__).resolve().parents[1]
 FACTS = frozenset({"number", "date", "identifier", "name"})
 KINDS: tuple[Kind, ...] = ("number", "name")
 VERDICTS = Path(__file__).resolve().parent / "grounding_alarms.tsv"
@@ -122,8 +122,12 @@ def swapped(checker: Checker, told: Sequence[Case], kind: Kind) -> list[Figure]:
     note = f"{precision}; of {false + right + unknown} alarms on genuine ones {right} right, {unknown} not judged"
     return [
         Figure.at_least(f"swapped {kind}, recall (T0)", recall.value, 0.9, n=len(every), note=str(recall)),
-        Figure.at_least(f"swapped {kind}, precision, alarms judged (T0)", precision.value, 0.9, n=len(judged), note=note),
-        Figure.stated(f"swapped {kind}, precision, as labelled (T0)", labelled.value, n=caught + raised, note=str(labelled)),
+        Figure.at_least(
+            f"swapped {kind}, precision, alarms judged (T0)", precision.value, 0.9, n=len(judged), note=note
+        ),
+        Figure.stated(
+            f"swapped {kind}, precision, as labelled (T0)", labelled.value, n=caught + raised, note=str(labelled)
+        ),
     ]
 
 
@@ -143,9 +147,15 @@ def false_alarms(genuine: Sequence[Grounding]) -> list[Figure]:
     supported = [one.supported for found in genuine for one in found.checked]
     rate = estimates.proportion(sum(supported), len(supported))
     return [
-        Figure.stated("genuine answers with an alarm, right or false (T0)", answers.value, n=len(flags), note=str(answers)),
-        Figure.stated("genuine sentences with an alarm, right or false (T0)", sentences.value, n=len(every), note=str(sentences)),
-        Figure.stated("groundedness-T0 of genuine answers, all sentences", rate.value, n=len(supported), note=str(rate)),
+        Figure.stated(
+            "genuine answers with an alarm, right or false (T0)", answers.value, n=len(flags), note=str(answers)
+        ),
+        Figure.stated(
+            "genuine sentences with an alarm, right or false (T0)", sentences.value, n=len(every), note=str(sentences)
+        ),
+        Figure.stated(
+            "groundedness-T0 of genuine answers, all sentences", rate.value, n=len(supported), note=str(rate)
+        ),
     ]
 
 
@@ -175,7 +185,9 @@ def overhead() -> list[Figure]:
         count = len(checker.check(answer, [source]).sentences)
         spent = time.process_time() - started
     note = "one source of 100 words, a model of one layer: no figure of quality"
-    return [Figure.stated("time for a sentence besides the model (T1)", spent / count * 1e6, n=count, unit="µs", note=note)]
+    return [
+        Figure.stated("time for a sentence besides the model (T1)", spent / count * 1e6, n=count, unit="µs", note=note)
+    ]
 
 
 def main() -> int:
@@ -194,7 +206,9 @@ def main() -> int:
         for pair in pairs(checker, told, kind)[:JUDGED]:
             for reason in alarms(pair.genuine):
                 sentence = " ".join(one.text for one in pair.genuine)
-                print(json.dumps([pair.swap.genuine.name, reason, sentence, *pair.swap.case.sources], ensure_ascii=False))
+                print(
+                    json.dumps([pair.swap.genuine.name, reason, sentence, *pair.swap.case.sources], ensure_ascii=False)
+                )
     return 0
 
 

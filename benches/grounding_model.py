@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -39,7 +40,7 @@ def _model(outputs: int) -> onnx.ModelProto:
     """The share of the second part's tokens that the first part has, as logits: 0, 20 (share - 0.95), -5."""
     slope = np.array([[0.0, 20.0, 0.0]] if outputs == 3 else [[20.0]], dtype=np.float32)
     offset = np.array([[0.0, -19.0, -5.0]] if outputs == 3 else [[-19.0]], dtype=np.float32)
-    constants = {
+    constants: dict[str, Any] = {
         "rows": np.array([1], dtype=np.int64),
         "columns": np.array([2], dtype=np.int64),
         "one": np.array(1, dtype=np.int64),
@@ -64,7 +65,7 @@ def _model(outputs: int) -> onnx.ModelProto:
         ("Mul", ["share", "slope"], "scaled"),
         ("Add", ["scaled", "offset"], "logits"),
     ]
-    attributes: dict[str, dict[str, object]] = {
+    attributes: dict[str, dict[str, Any]] = {
         "marks": {"to": TensorProto.FLOAT},
         "weights": {"to": TensorProto.FLOAT},
         "found": {"axes": [2], "keepdims": 0},
@@ -86,7 +87,9 @@ def _tokenizer() -> tokenizers.Tokenizer:
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *letters, *pairs]
     words += [f"##{piece}" for piece in (*letters, *pairs)]
     vocabulary = {word: number for number, word in enumerate(words)}
-    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=64))
+    tokenizer = tokenizers.Tokenizer(
+        tokenizers.models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=64)
+    )
     tokenizer.normalizer = tokenizers.normalizers.Lowercase()
     tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
     tokenizer.post_processor = tokenizers.processors.TemplateProcessing(

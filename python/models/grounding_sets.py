@@ -35,10 +35,11 @@ _MARK = re.compile(r"\[\d+\]")
 _NUMBER = re.compile(r"(?<![\w.,-])\d[\d,.]*\d(?![\w-])|(?<![\w.,-])\d(?![\w.,-]*\w)")
 _NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]{2,}(?: [A-Z][a-z]{2,}){0,2}(?=[ .,;:!?]|$)")
 _WORD = re.compile(r"\w+")
-_MONTHS = set(
-    "January February March April May June July August September October November December Monday Tuesday Wednesday "
-    "Thursday Friday Saturday Sunday The This These That It In On At He She They We You And But For".split()
-)
+_CALENDAR_AND_OPENERS = """
+    January February March April May June July August September October November December Monday Tuesday Wednesday
+    Thursday Friday Saturday Sunday The This These That It In On At He She They We You And But For
+"""
+_NO_NAMES = frozenset(_CALENDAR_AND_OPENERS.split())
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,9 @@ def wrong(cases: Sequence[Case], *, neighbours: int = 1) -> list[Case]:
     for place, case in enumerate(cases):
         found = [int(other) for other in index.search(texts[place], top_k=neighbours + 8)[0][0] if other >= 0]
         alike = [len(words[place] & words[other]) / min(len(words[place]), len(words[other])) for other in found]
-        kept = [texts[other] for other, share in zip(found, alike, strict=True) if other != place and share < _NEAR_COPY]
+        kept = [
+            texts[other] for other, share in zip(found, alike, strict=True) if other != place and share < _NEAR_COPY
+        ]
         if len(kept) >= neighbours:
             pairs.append(replace(case, name=f"{case.name}-wrong", sources=tuple(kept[:neighbours])))
     return pairs
@@ -136,7 +139,7 @@ def _found(text: str, kind: Kind) -> Iterator[tuple[int, int, str]]:
         numbering = not line.strip() and re.match(r"[.):]", text[match.end() :])
         if kind == "number" and (numbering or _value(match.group()) is None):
             continue
-        if kind == "name" and _MONTHS & set(match.group().split()):
+        if kind == "name" and _NO_NAMES & set(match.group().split()):
             continue
         yield match.start(), match.end(), match.group()
 

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 import ragstone.embedding
 from ragstone.embedding import model_folder, sessions
-from ragstone.embedding import onnx as onnx_module
 from ragstone.embedding.onnx import OnnxEmbedder
 from ragstone.errors import InvalidInput, MissingDependency, ModelError
 from ragstone.records import Embedder

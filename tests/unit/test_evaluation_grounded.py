@@ -28,7 +28,10 @@ def test_figures_add_up() -> None:
     assert report.metric == "groundedness-T0"
     assert report.rate is not None and (report.rate.value, report.rate.samples) == (0.5, 2)
     assert report.rate_micro is not None and (report.rate_micro.value, report.rate_micro.samples) == (0.5, 2)
-    assert report.citation_recall is not None and (report.citation_recall.value, report.citation_recall.samples) == (0.5, 2)
+    assert report.citation_recall is not None and (report.citation_recall.value, report.citation_recall.samples) == (
+        0.5,
+        2,
+    )
     assert report.citation_precision is not None and report.citation_precision.samples == 1
     assert report.uncheckable is not None and report.uncheckable.value == pytest.approx(1 / 3)
     assert report.unsupported_answers is not None and report.unsupported_answers.value == 0.5

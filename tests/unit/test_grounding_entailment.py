@@ -13,7 +13,6 @@ pytest.importorskip("tokenizers")
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benches"))
 from grounding_model import write_model
-
 from ragstone.embedding import sessions
 from ragstone.errors import MissingDependency, ModelError
 from ragstone.evaluation.grounded import groundedness
@@ -74,7 +73,9 @@ def test_labels_that_do_not_name_entailment_are_refused(tmp_path: Path, labels: 
         check(TRUE, SOURCES, tier=folder)
 
 
-@pytest.mark.parametrize("labels", [("entailment", "neutral", "contradiction"), ("neutral", "contradiction", "ENTAILMENT")])
+@pytest.mark.parametrize(
+    "labels", [("entailment", "neutral", "contradiction"), ("neutral", "contradiction", "ENTAILMENT")]
+)
 def test_the_label_decides_which_output_counts(tmp_path: Path, labels: tuple[str, ...]) -> None:
     """Catches an output taken by its place instead of by its label."""
     judge = Entailment(write_model(tmp_path, labels=labels))

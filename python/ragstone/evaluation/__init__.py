@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from ragstone.evaluation.finetune import FinetuneReport, finetune
 from ragstone.evaluation.freshness import Freshness, freshness
+from ragstone.evaluation.grounded import GroundedReport, groundedness
 from ragstone.evaluation.retrieval import RetrievalReport, evaluate, retrieval, run
 from ragstone.evaluation.staleness import Replacement, StaleAnswers, replaced_answers, stale_answers
 
 __all__ = [
     "FinetuneReport",
     "Freshness",
+    "GroundedReport",
     "Replacement",
     "RetrievalReport",
     "StaleAnswers",
     "evaluate",
     "finetune",
     "freshness",
+    "groundedness",
     "replaced_answers",
     "retrieval",
     "run",

@@ -56,9 +56,9 @@ class GroundedReport:
     """Groundedness of many answers.
 
     ``rate`` is the mean over answers of their shares of supported sentences, ``rate_micro`` the share over all
-    sentences, which counts them as independent of each other; ``unsupported_answers`` the share of answers with a sentence
-    that is not supported. Citation recall and precision are ALCE's, over sentences and over citations; both are ``None``
-    where no answer cites. ``uncheckable`` is the share of sentences that claim nothing.
+    sentences, whose interval takes them as independent; ``unsupported_answers`` is the share of answers with a
+    sentence that is not supported. Citation recall and precision are ALCE's, over sentences and over citations; both
+    are ``None`` where no answer cites. ``uncheckable`` is the share of sentences that claim nothing.
     """
 
     tier: str
@@ -151,8 +151,8 @@ def groundedness(
         MissingDependency: A model needs onnxruntime and tokenizers.
         ModelError: The folder is not a usable model folder.
 
-    >>> rows = [{"user_input": "How long?", "retrieved_contexts": ["It takes 30 days."], "response": "It takes 31 days."}]
-    >>> report = groundedness(rows)
+    >>> row = {"user_input": "How long?", "retrieved_contexts": ["It takes 30 days."], "response": "It takes 31 days."}
+    >>> report = groundedness([row])
     >>> report.metric, report.rate.value
     ('groundedness-T0', 0.0)
     """
@@ -201,10 +201,12 @@ def _contexts(row: Mapping[str, object], here: str, index: SearchIndex | None) -
         return given
     stored = tuple(_chunk(index, chunk_id, here) for chunk_id in ids)
     if given is not None and given != stored:
-        differs = next((at for at, (a, b) in enumerate(zip(given, stored, strict=False)) if a != b), min(len(given), len(stored)))
+        differs = next(
+            (at for at, (a, b) in enumerate(zip(given, stored, strict=False)) if a != b), min(len(given), len(stored))
+        )
         raise InvalidInput(
-            f"{here} has {len(given)} contexts and {len(stored)} ids of which number {differs + 1} is another text in the "
-            "index: leave out one of the two, or check against the index that answered"
+            f"{here} has {len(given)} contexts and {len(stored)} ids of which number {differs + 1} is another text in "
+            "the index: leave out one of the two, or check against the index that answered"
         )
     return stored
 
@@ -213,7 +215,9 @@ def _chunk(index: SearchIndex, chunk_id: str, here: str) -> str:
     document_id, _, ordinal = chunk_id.rpartition("#")
     chunks = index.chunks(document_id) if document_id and ordinal.isdecimal() else []
     if not ordinal.isdecimal() or int(ordinal) >= len(chunks):
-        raise InvalidInput(f"{here} names chunk {chunk_id!r}, which is not in the index: check that it is the right one")
+        raise InvalidInput(
+            f"{here} names chunk {chunk_id!r}, which is not in the index: check that it is the right one"
+        )
     return chunks[int(ordinal)].text
 
 
@@ -231,7 +235,9 @@ def _given(answer: GivenAnswer | Mapping[str, object], number: int) -> GivenAnsw
         return answer
     here = f"answer {number}"
     if not isinstance(answer, Mapping):
-        raise InvalidInput(f"{here} is of type {type(answer).__name__}: pass rows with 'response' and 'retrieved_contexts'")
+        raise InvalidInput(
+            f"{here} is of type {type(answer).__name__}: pass rows with 'response' and 'retrieved_contexts'"
+        )
     contexts = _strings(answer, "retrieved_contexts", here)
     if contexts is None:
         raise InvalidInput(f"{here} has no 'retrieved_contexts': give the texts that the answer was written from")

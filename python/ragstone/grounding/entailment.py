@@ -59,7 +59,9 @@ class Entailment:
         self._session = open_session(described.model, described.model.read_bytes())
         kinds = {value.name: value.type for value in self._session.get_inputs()}
         if "input_ids" not in kinds or not set(kinds) <= set(_INPUTS):
-            raise ModelError(f"{str(described.model)!r} has the inputs {', '.join(kinds)}; only {', '.join(_INPUTS)} are known")
+            raise ModelError(
+                f"{str(described.model)!r} has the inputs {', '.join(kinds)}; only {', '.join(_INPUTS)} are known"
+            )
         self._kinds = {name: np.int32 if "int32" in kind else np.int64 for name, kind in kinds.items()}
         self._output = self._session.get_outputs()[0].name
         self._label = _label(folder)
@@ -95,7 +97,8 @@ class Entailment:
             together >= self._threshold
             and (
                 alone[one] >= self._threshold
-                or self._together([other for other in cited if other != one], sources, alone, hypothesis) < self._threshold
+                or self._together([other for other in cited if other != one], sources, alone, hypothesis)
+                < self._threshold
             )
             for one in cited
         ]
@@ -157,7 +160,7 @@ def _entailment(logits: NDArray[np.float64], label: int | None, folder: Path) ->
     row = logits[0] if logits.ndim == 2 and len(logits) == 1 else np.empty(0)
     if not row.size or not np.isfinite(row).all() or (label is not None and label >= len(row)):
         raise ModelError(
-            f"the model in {str(folder)!r} gave an output of shape {logits.shape} that is no (1, labels) of finite numbers"
+            f"the model in {str(folder)!r} gave an output of shape {logits.shape}, not (1, labels) of finite numbers"
         )
     if len(row) == 1:
         return float(1 / (1 + np.exp(-np.clip(row[0], -60, 60))))

@@ -69,7 +69,9 @@ def _sentence(answer: str, row: _CheckedTuple) -> GroundedSentence:
         score=score,
         supported=supported,
         sources=tuple(source + 1 for source in sources),
-        unsupported=tuple(Unsupported(low, high, what, _reason(answer[low:high], what)) for low, high, what in unsupported),
+        unsupported=tuple(
+            Unsupported(low, high, what, _reason(answer[low:high], what)) for low, high, what in unsupported
+        ),
         cited=tuple(source + 1 for source in cited_sources),
         unknown_marks=tuple(unknown),
         cited_score=cited_score,

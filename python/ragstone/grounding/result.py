@@ -133,15 +133,21 @@ class Grounding:
         lines = [_marked(self.answer, self.unsupported, "⟦", "⟧"), ""]
         checked = self.checked
         rate = "nothing to check" if self.rate is None else f"{self.rate:.3f}"
-        lines.append(f"{self.metric}: {rate} ({sum(s.supported for s in checked)} of {len(checked)} sentences supported)")
+        lines.append(
+            f"{self.metric}: {rate} ({sum(s.supported for s in checked)} of {len(checked)} sentences supported)"
+        )
         if self.has_marks:
-            lines.append(f"citation recall {_number(self.citation_recall)}, precision {_number(self.citation_precision)}")
+            lines.append(
+                f"citation recall {_number(self.citation_recall)}, precision {_number(self.citation_precision)}"
+            )
         lines += [f"  {span.reason}" for span in self.unsupported]
         return "\n".join(lines)
 
     def __repr__(self) -> str:
         rate = "None" if self.rate is None else f"{self.rate:.3f}"
-        return f"Grounding(metric={self.metric!r}, rate={rate}, sentences={len(self.sentences)}, sources={self.sources})"
+        return (
+            f"Grounding(metric={self.metric!r}, rate={rate}, sentences={len(self.sentences)}, sources={self.sources})"
+        )
 
     def _repr_html_(self) -> str:
         parts, at = [], 0

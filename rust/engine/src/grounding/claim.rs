@@ -59,7 +59,7 @@ impl Claim<'_> {
             };
             match spans.last_mut() {
                 Some(last) if last.what == part.what && near > 0 && part.start <= last.end + near => {
-                    last.end = last.end.max(part.end)
+                    last.end = last.end.max(part.end);
                 }
                 Some(last) if part.start < last.end => {}
                 _ => spans.push(Unsupported { start: part.start, end: part.end, what: part.what }),
@@ -104,7 +104,9 @@ impl<'r> Reader<'r> {
         self.overlap(grounder, postings, &mut parts);
         self.facts(postings, &mut parts);
         let mut total = Sums::default();
-        parts.iter().for_each(|part| total.add(part.channel, part.weight));
+        for part in &parts {
+            total.add(part.channel, part.weight);
+        }
         let empty = parts.is_empty().then_some("empty");
         Claim { parts, total, terms: self.terms.len(), uncheckable: uncheckable(&bare).or(empty) }
     }
@@ -163,8 +165,8 @@ impl<'r> Reader<'r> {
 
     /// The name that begins at token `at`, if one does; the token after it, or after `at`.
     fn name<'p>(&mut self, postings: &'p Postings, at: usize, taken: &[bool], parts: &mut Vec<Part<'p>>) -> usize {
-        let token = self.tokens[at];
-        if token.kind != Kind::Word || !token.is_capital(self.answer) {
+        let first = self.tokens[at];
+        if first.kind != Kind::Word || !first.is_capital(self.answer) {
             return at + 1;
         }
         let mut places = std::mem::take(&mut self.places);

@@ -209,11 +209,9 @@ impl Fact {
     /// Whether an answer that says it claims something: `one of them`, `at first`, `a second` do not.
     pub(super) fn is_claim(&self) -> bool {
         match &self.body {
-            Body::Number { number, unit, .. } => {
-                !number.worded
-                    || number.value > 2.0
-                    || (number.value == 2.0 && !number.ordinal)
-                    || unit.is_some_and(|_| number.value > 2.0)
+            Body::Number { number, .. } => {
+                let least = if number.ordinal { 2.5 } else { 1.5 };
+                !number.worded || number.value > least
             }
             _ => true,
         }
@@ -257,7 +255,11 @@ impl Fact {
         let mut ways = Vec::with_capacity(4);
         match &self.body {
             Body::Number { number, unit, year } => {
-                let values = [Some(number.value), Some(number.other).filter(|&other| other != number.value), *year];
+                let values = [
+                    Some(number.value),
+                    Some(number.other).filter(|other| other.to_bits() != number.value.to_bits()),
+                    *year,
+                ];
                 for value in values.into_iter().flatten() {
                     match unit {
                         Some((dimension, factor)) => {
@@ -295,7 +297,7 @@ fn parts(tag: Tag, year: u32, month: u32, day: u32) -> u64 {
 fn date_supports(date: &Date, emit: &mut impl FnMut(u64)) {
     let Date { year, month, day, exchangeable } = *date;
     let readings = [(month, day), (day, month)];
-    for &(month, day) in &readings[..1 + usize::from(exchangeable)] {
+    for &(month, day) in &readings[..=usize::from(exchangeable)] {
         for (year, day) in [(year, day), (year, 0), (0, day), (0, 0)] {
             emit(parts(Tag::Date, year, month, day));
         }
@@ -313,7 +315,7 @@ fn date_supports(date: &Date, emit: &mut impl FnMut(u64)) {
 fn date_alternatives(date: &Date, ways: &mut Vec<[u64; 2]>) {
     let Date { year, month, day, exchangeable } = *date;
     let readings = [(month, day), (day, month)];
-    for &(month, day) in &readings[..1 + usize::from(exchangeable)] {
+    for &(month, day) in &readings[..=usize::from(exchangeable)] {
         ways.push([parts(Tag::Date, year, month, day), 0]);
         if year > 0 {
             ways.push([parts(Tag::Yearless, 0, month, day), number_key(Tag::Number, 0, f64::from(year))]);

@@ -35,8 +35,8 @@ pub use sentences::Mark;
 pub const BYTES_MAX: usize = 64 << 20;
 /// Sources whose words are put together to support one sentence, at most.
 pub const TOGETHER_MAX: usize = 3;
-/// What a further source has to add to the score.
-const GAIN_MIN: f64 = 0.02;
+/// What a further source has to add to the score: several wrong ones have some words of anything.
+const GAIN_MIN: f64 = 0.1;
 
 /// What no source supports.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,8 @@
 //! Names: capitalised words in a row, and what else they are called: acronyms, peoples of places, numbered kings.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use super::keys::{Tag, key, text_key};
 use super::tokens::{Kind, Token, plain};
 
@@ -62,264 +65,39 @@ pub(super) fn run(text: &str, tokens: &[Token], at: usize, places: &mut Vec<usiz
     }
 }
 
+/// Words that begin a sentence and are hardly ever names.
+const OPENERS: &str = "yes no none true false correct incorrect right wrong sure overall however also although though despite unlike \
+    like since because therefore thus hence instead moreover furthermore meanwhile otherwise nevertheless besides \
+    additional another many most much some several various multiple other others every everyone everything anyone \
+    someone nobody nothing either neither each both first second third last next then today later now here there \
+    people one two three four five six former famous early late modern new old young good great based given due per \
+    via within without upon throughout across among around along beyond until while whereas whether once even still \
+    yet just only often sometimes never always perhaps maybe please note see use make take keep let example examples \
+    question answer summary step steps total name names year years date time number type types list key main part \
+    parts point points reason reasons result results such these those this that what when where which who why how \
+    from with after before during under over about into between against for and but not all any the its it they \
+    their his her she our your you support music access work staff food money human humans water";
+
+/// Endings of such words.
+const ENDINGS: [&str; 12] = ["ly", "ing", "ed", "ment", "tion", "sion", "ness", "ity", "ance", "ence", "ship", "ism"];
+
+/// Words that often follow the subject of a sentence.
+const VERBS: &str = "is was has had were are became becomes can could will would did does may might must won wrote made began went \
+    took got gave said says came led left grew met ran held lies stands costs weighs measures takes gives sells \
+    makes plays lives works owns";
+
+static OPENER_SET: LazyLock<HashSet<&str>> = LazyLock::new(|| OPENERS.split_whitespace().collect());
+static VERB_SET: LazyLock<HashSet<&str>> = LazyLock::new(|| VERBS.split_whitespace().collect());
+
 /// Whether a word that often begins a sentence is hardly ever a name.
 pub(super) fn is_opener(word: &str) -> bool {
-    let ending = ["ly", "ing", "ed", "ment", "tion", "sion", "ness", "ity", "ance", "ence", "ship", "ism"];
-    let ending = word.len() > 5 && ending.iter().any(|ending| word.ends_with(ending));
-    ending
-        || matches!(
-            word,
-            "yes"
-                | "no"
-                | "none"
-                | "true"
-                | "false"
-                | "correct"
-                | "incorrect"
-                | "right"
-                | "wrong"
-                | "sure"
-                | "overall"
-                | "however"
-                | "also"
-                | "although"
-                | "though"
-                | "despite"
-                | "unlike"
-                | "like"
-                | "since"
-                | "because"
-                | "therefore"
-                | "thus"
-                | "hence"
-                | "instead"
-                | "moreover"
-                | "furthermore"
-                | "meanwhile"
-                | "otherwise"
-                | "nevertheless"
-                | "besides"
-                | "additional"
-                | "another"
-                | "many"
-                | "most"
-                | "much"
-                | "some"
-                | "several"
-                | "various"
-                | "multiple"
-                | "other"
-                | "others"
-                | "every"
-                | "everyone"
-                | "everything"
-                | "anyone"
-                | "someone"
-                | "nobody"
-                | "nothing"
-                | "either"
-                | "neither"
-                | "each"
-                | "both"
-                | "first"
-                | "second"
-                | "third"
-                | "last"
-                | "next"
-                | "then"
-                | "today"
-                | "later"
-                | "now"
-                | "here"
-                | "there"
-                | "people"
-                | "one"
-                | "two"
-                | "three"
-                | "four"
-                | "five"
-                | "six"
-                | "former"
-                | "famous"
-                | "early"
-                | "late"
-                | "modern"
-                | "new"
-                | "old"
-                | "young"
-                | "good"
-                | "great"
-                | "based"
-                | "given"
-                | "due"
-                | "per"
-                | "via"
-                | "within"
-                | "without"
-                | "upon"
-                | "throughout"
-                | "across"
-                | "among"
-                | "around"
-                | "along"
-                | "beyond"
-                | "until"
-                | "while"
-                | "whereas"
-                | "whether"
-                | "once"
-                | "even"
-                | "still"
-                | "yet"
-                | "just"
-                | "only"
-                | "often"
-                | "sometimes"
-                | "never"
-                | "always"
-                | "perhaps"
-                | "maybe"
-                | "please"
-                | "note"
-                | "see"
-                | "use"
-                | "make"
-                | "take"
-                | "keep"
-                | "let"
-                | "example"
-                | "examples"
-                | "question"
-                | "answer"
-                | "summary"
-                | "step"
-                | "steps"
-                | "total"
-                | "name"
-                | "names"
-                | "year"
-                | "years"
-                | "date"
-                | "time"
-                | "number"
-                | "type"
-                | "types"
-                | "list"
-                | "key"
-                | "main"
-                | "part"
-                | "parts"
-                | "point"
-                | "points"
-                | "reason"
-                | "reasons"
-                | "result"
-                | "results"
-                | "such"
-                | "these"
-                | "those"
-                | "this"
-                | "that"
-                | "what"
-                | "when"
-                | "where"
-                | "which"
-                | "who"
-                | "why"
-                | "how"
-                | "from"
-                | "with"
-                | "after"
-                | "before"
-                | "during"
-                | "under"
-                | "over"
-                | "about"
-                | "into"
-                | "between"
-                | "against"
-                | "for"
-                | "and"
-                | "but"
-                | "not"
-                | "all"
-                | "any"
-                | "the"
-                | "its"
-                | "it"
-                | "they"
-                | "their"
-                | "his"
-                | "her"
-                | "she"
-                | "our"
-                | "your"
-                | "you"
-                | "support"
-                | "music"
-                | "access"
-                | "work"
-                | "staff"
-                | "food"
-                | "money"
-                | "human"
-                | "humans"
-                | "water"
-        )
+    (word.len() > 5 && ENDINGS.iter().any(|ending| word.ends_with(ending))) || OPENER_SET.contains(word)
 }
 
 /// Whether a word often follows the subject of a sentence.
 pub(super) fn is_verb(word: &str) -> bool {
     let past = word.len() > 4 && word.ends_with("ed") && word.starts_with(char::is_lowercase);
-    past || matches!(
-        word,
-        "is" | "was"
-            | "has"
-            | "had"
-            | "were"
-            | "are"
-            | "became"
-            | "becomes"
-            | "can"
-            | "could"
-            | "will"
-            | "would"
-            | "did"
-            | "does"
-            | "may"
-            | "might"
-            | "must"
-            | "won"
-            | "wrote"
-            | "made"
-            | "began"
-            | "went"
-            | "took"
-            | "got"
-            | "gave"
-            | "said"
-            | "says"
-            | "came"
-            | "led"
-            | "left"
-            | "grew"
-            | "met"
-            | "ran"
-            | "held"
-            | "lies"
-            | "stands"
-            | "costs"
-            | "weighs"
-            | "measures"
-            | "takes"
-            | "gives"
-            | "sells"
-            | "makes"
-            | "plays"
-            | "lives"
-            | "works"
-            | "owns"
-    )
+    past || VERB_SET.contains(word)
 }
 
 /// Whether a word is written as an acronym: two to six capitals, perhaps a plural's `s`.
@@ -380,7 +158,7 @@ fn irregular(word: &str) -> Option<u64> {
         "denmark" | "danish" | "dane" | "danes" => 5,
         "switzerland" | "swiss" => 6,
         "england" | "english" => 7,
-        "britain" | "british" | "briton" | "britons" => 8,
+        "britain" | "british" | "briton" | "britons" | "unitedkingdom" | "uk" => 8,
         "wales" | "welsh" => 9,
         "scotland" | "scottish" | "scots" => 10,
         "ireland" | "irish" => 11,
@@ -391,9 +169,7 @@ fn irregular(word: &str) -> Option<u64> {
         "norway" | "norwegian" | "norwegians" => 16,
         "portugal" | "portuguese" => 17,
         "germany" | "german" | "germans" => 18,
-        "usa" | "us" | "america" | "american" | "americans" => 19,
-        "unitedstates" => 19,
-        "unitedkingdom" | "uk" => 8,
+        "usa" | "us" | "america" | "american" | "americans" | "unitedstates" => 19,
         "peru" | "peruvian" => 21,
         "cyprus" | "cypriot" => 22,
         "philippines" | "filipino" | "philippine" => 23,

@@ -197,11 +197,10 @@ fn words(text: &str, tokens: &[Token], at: usize, word: &mut String) -> Option<N
         plain(token.raw(text), word);
         let Some(part) = part(word) else { break };
         match (part, last) {
-            (Part::Small(value), None | Some(Part::Hundred | Part::Scale(_))) => current += value,
             (Part::Small(value), Some(Part::Tens(_))) if value < 10.0 => current += value,
-            (Part::Tens(value), None | Some(Part::Hundred | Part::Scale(_))) => current += value,
+            (Part::Small(value) | Part::Tens(value), None | Some(Part::Hundred | Part::Scale(_))) => current += value,
             (Part::Ordinal(value), None | Some(Part::Hundred | Part::Scale(_))) => {
-                (current, ordinal) = (current + value, true)
+                (current, ordinal) = (current + value, true);
             }
             (Part::Ordinal(value), Some(Part::Tens(_))) if value < 10.0 => (current, ordinal) = (current + value, true),
             (Part::Hundred, None) => current = 100.0,

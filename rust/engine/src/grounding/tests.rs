@@ -12,7 +12,7 @@ fn grounder() -> Grounder {
     Grounder::new("english", Model { weights, bias: -1.3, threshold: 0.26 }).unwrap()
 }
 
-fn check<'t>(answer: &'t str, sources: &[&str]) -> Vec<Sentence> {
+fn check(answer: &str, sources: &[&str]) -> Vec<Sentence> {
     grounder().check(answer, sources, &Never).unwrap()
 }
 
