@@ -117,15 +117,14 @@ def swapped(checker: Checker, told: Sequence[Case], kind: Kind) -> list[Figure]:
         right += "right" in said
         false += "right" not in said and bool(said & {"derived", "false"})
         unknown += said == {None}
-    hits = sum(bool(alarms(pair.swapped)) for pair in judged)
-    # Where an alarm is right the sentence is not genuine; what was not judged counts as false.
-    precision = estimates.proportion(hits, hits + false + unknown)
-    note = f"{precision}; of {false + right + unknown} alarms on genuine ones {right} right, {unknown} not judged"
+    # Where an alarm is right the sentence is not genuine; what was not judged counts as false. Both kinds count alike.
+    hits = sum(bool(alarms(pair.swapped)) for pair in judged) / len(judged)
+    share = estimates.proportion(false + unknown, len(judged) - right)
+    precision = hits / (hits + share.value)
+    note = f"false alarms on {share} of genuine ones; {right} alarms were right, {unknown} not judged"
     return [
         Figure.at_least(f"swapped {kind}, recall (T0)", recall.value, 0.9, n=len(every), note=str(recall)),
-        Figure.at_least(
-            f"swapped {kind}, precision, alarms judged (T0)", precision.value, 0.9, n=len(judged), note=note
-        ),
+        Figure.at_least(f"swapped {kind}, precision, alarms judged (T0)", precision, 0.9, n=len(judged), note=note),
         Figure.stated(
             f"swapped {kind}, precision, as labelled (T0)", labelled.value, n=caught + raised, note=str(labelled)
         ),
