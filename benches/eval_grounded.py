@@ -34,7 +34,7 @@ FACTS = frozenset({"number", "date", "identifier", "name"})
 KINDS: tuple[Kind, ...] = ("number", "name")
 VERDICTS = Path(__file__).resolve().parent / "grounding_alarms.tsv"
 # Swaps of each kind whose genuine sentences were judged by reading. The 200 before them were judged too, and forms of
-# numbers and names that they showed to be misread were corrected; nothing was changed after these.
+# numbers and names that they showed to be misread were corrected; no rule about facts was changed after these.
 JUDGED = slice(200, 400)
 
 

@@ -98,6 +98,10 @@ impl<'r> Reader<'r> {
                 source::terms(&grounder.analyzer, &self.answer[from..end], from, &mut self.terms);
                 all.append(&mut self.terms);
             }
+            // A mark's bracket stays: nothing goes on behind it, as in a source that has it.
+            if let Some(bracket) = self.answer[end..next].chars().next() {
+                self.tokens.push(Token { start: end, end: end + bracket.len_utf8(), kind: Kind::Sign, spaced: false });
+            }
             from = next;
         }
         self.terms = all;

@@ -82,7 +82,7 @@ impl Reader<'_> {
     fn year(&self, at: usize) -> (u32, usize) {
         let place = at + usize::from(self.is(at, ',') || self.raw(at) == "of");
         match self.digits(place, 4..=4, 2999) {
-            Some(year) if year >= 1000 => (year, place + 1),
+            Some(year) if year >= 1000 && self.iso(place).is_none() => (year, place + 1),
             _ => (0, at),
         }
     }

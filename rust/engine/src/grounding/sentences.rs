@@ -135,6 +135,11 @@ fn is_short_form(text: &str, at: usize) -> bool {
                 | "p"
                 | "pp"
                 | "Vol"
+                | "etc"
+                | "dept"
+                | "incl"
+                | "excl"
+                | "resp"
         )
 }
 
@@ -243,7 +248,10 @@ impl Splitter<'_> {
             return end;
         }
         let follows = rest.trim_start().chars().next();
-        if c == '.' && !marked && follows.is_some_and(char::is_lowercase) && !rest.starts_with('\n') {
+        // Some write without capitals: then a whole word before the full stop tells a sentence from a short form.
+        let whole = self.text[..at].chars().rev().take(4).filter(|c| c.is_alphabetic()).count() == 4;
+        let small = follows.is_some_and(char::is_lowercase) && !rest.starts_with('\n');
+        if c == '.' && !marked && small && !whole {
             return end;
         }
         self.cut(end);

@@ -154,7 +154,8 @@ fn dotted_end(text: &str, start: usize) -> Option<usize> {
 /// Appends the tokens of `text` from byte `from` to byte `to`, in order.
 pub(super) fn scan(text: &str, from: usize, to: usize, tokens: &mut Vec<Token>) {
     let text = &text[..to];
-    let (mut at, mut spaced) = (from, true);
+    // Behind a mark that was left out, nothing is spaced that is not so in the whole text.
+    let (mut at, mut spaced) = (from, text[..from].chars().next_back().is_none_or(char::is_whitespace));
     while let Some(c) = text[at..].chars().next() {
         if c.is_whitespace() {
             spaced = true;
