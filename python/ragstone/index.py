@@ -346,7 +346,7 @@ class SearchIndex:
     ) -> tuple[SearchResult, _core.Evidence]:
         """A search together with what the query looked like to the index: the raw material of answerability."""
         started = time.perf_counter()
-        words = None if query is None else asked(query)
+        words, query_text = (None, "") if query is None else (asked(query), plain(query))
         if words is None and vector is None:
             raise InvalidInput("search needs a query, a vector, or both")
         if words is None and mode == "bm25":
@@ -369,12 +369,12 @@ class SearchIndex:
         if vector is not None:
             ready = self._checked_vector(vector)
         elif query is not None:
-            vectors = self._query_vectors([plain(query)], mode, arguments)
+            vectors = self._query_vectors([query_text], mode, arguments)
             ready = None if vectors is None else vectors[0]
         embedded = time.perf_counter()
         found, evidence, snapshot, warnings, parts = self._core.search(words, ready, arguments)
         searched = time.perf_counter()
-        result = answered(plain(query or ""), found, warnings, snapshot, 0.0, explain=explain, mode=mode)
+        result = answered(query_text, found, warnings, snapshot, 0.0, explain=explain, mode=mode)
         ended = time.perf_counter()
         spent = stages(embedded - checked, parts, ended - searched)
         return replace(result, latency_ms=(ended - started) * 1000, stages=spent), evidence
