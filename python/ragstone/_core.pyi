@@ -43,13 +43,22 @@ class Evidence(TypedDict):
     terms: int
     terms_known: int
     idf_sum: float
-    idf_covered: float
     bm25: list[float]
     bm25_spread: float
     cosine: list[float]
     cosine_mean: float
     cosine_spread: float
     agree: bool
+    shared: int
+    hit_bm25: list[float]
+    hit_cosine: list[float]
+    hit_documents: int
+    covered: list[float]
+    covered_together: float
+    covered_sentence: float
+    missing: float
+    names: int
+    names_covered: int
 
 @type_check_only
 class SearchArguments(TypedDict):
@@ -62,6 +71,7 @@ class SearchArguments(TypedDict):
     principals: list[str]
     timeout_s: float | None
     explain: bool
+    evidence: bool
 
 @final
 class Index:

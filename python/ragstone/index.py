@@ -228,7 +228,7 @@ class SearchIndex:
         >>> abs(sum(hit.explain["parts"].values()) - hit.score) < 1e-6
         True
         """
-        return self.search_with_evidence(
+        return self._search(
             query,
             vector=vector,
             top_k=top_k,
@@ -240,6 +240,7 @@ class SearchIndex:
             timeout_s=timeout_s,
             fusion=fusion,
             dense_weight=dense_weight,
+            evidence=False,
         )[0]
 
     def search_batch(
@@ -337,6 +338,37 @@ class SearchIndex:
         dense_weight: float | None = None,
     ) -> tuple[SearchResult, _core.Evidence]:
         """A search together with what the query looked like to the index: the raw material of answerability."""
+        return self._search(
+            query,
+            vector=vector,
+            top_k=top_k,
+            mode=mode,
+            filter=filter,
+            principals=principals,
+            exact=exact,
+            explain=explain,
+            timeout_s=timeout_s,
+            fusion=fusion,
+            dense_weight=dense_weight,
+            evidence=True,
+        )
+
+    def _search(
+        self,
+        query: QueryLike | None,
+        *,
+        vector: ArrayLike | None,
+        top_k: int,
+        mode: Mode,
+        filter: FilterLike | None,
+        principals: Sequence[str] | None,
+        exact: bool,
+        explain: bool,
+        timeout_s: float | None,
+        fusion: Fusion,
+        dense_weight: float | None,
+        evidence: bool,
+    ) -> tuple[SearchResult, _core.Evidence]:
         started = time.perf_counter()
         words = None if query is None else asked(query)
         if words is None and vector is None:
@@ -353,6 +385,7 @@ class SearchIndex:
             principals=principals,
             exact=exact,
             explain=explain,
+            evidence=evidence,
             timeout_s=timeout_s,
             fusion=fusion,
             dense_weight=dense_weight,
@@ -364,7 +397,7 @@ class SearchIndex:
             vectors = self._query_vectors([plain(query)], mode, arguments)
             ready = None if vectors is None else vectors[0]
         embedded = time.perf_counter()
-        found, evidence, snapshot, warnings, parts = self._core.search(words, ready, arguments)
+        found, told_of, snapshot, warnings, parts = self._core.search(words, ready, arguments)
         answered = time.perf_counter()
         cited = hits(found, snapshot, explain, mode)
         ended = time.perf_counter()
@@ -377,7 +410,7 @@ class SearchIndex:
             warnings=tuple(warnings),
             stages=stages(embedded - checked, parts, ended - answered),
         )
-        return result, evidence
+        return result, told_of
 
     def _query_vectors(
         self, asked: Sequence[str], mode: Mode, arguments: _core.SearchArguments
