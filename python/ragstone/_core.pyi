@@ -52,11 +52,8 @@ class Evidence(TypedDict):
     shared: int
     hit_bm25: list[float]
     hit_cosine: list[float]
-    hit_documents: int
     covered: list[float]
-    covered_together: float
     covered_sentence: float
-    missing: float
     names: int
     names_covered: int
 

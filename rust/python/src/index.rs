@@ -149,11 +149,8 @@ fn evidence<'py>(py: Python<'py>, evidence: &Evidence) -> PyResult<Bound<'py, Py
     dict.set_item("shared", evidence.shared)?;
     dict.set_item("hit_bm25", &evidence.reading.bm25)?;
     dict.set_item("hit_cosine", &evidence.reading.cosine)?;
-    dict.set_item("hit_documents", evidence.reading.documents)?;
     dict.set_item("covered", &evidence.reading.covered)?;
-    dict.set_item("covered_together", evidence.reading.covered_together)?;
     dict.set_item("covered_sentence", evidence.reading.covered_sentence)?;
-    dict.set_item("missing", evidence.reading.missing)?;
     dict.set_item("names", evidence.reading.names)?;
     dict.set_item("names_covered", evidence.reading.names_covered)?;
     Ok(dict)

@@ -19,16 +19,10 @@ pub struct Reading {
     pub bm25: Vec<f32>,
     /// Their cosines; the mean of the corpus for a hit without a vector; empty where vectors were not searched.
     pub cosine: Vec<f32>,
-    /// Documents that the best hits belong to.
-    pub documents: usize,
     /// For each hit that was read the idf of what it has of the query.
     pub covered: Vec<f64>,
-    /// The idf of what these hits have together.
-    pub covered_together: f64,
     /// The greatest idf of what a single sentence of these hits has.
     pub covered_sentence: f64,
-    /// The greatest idf of a term that the best hit lacks.
-    pub missing: f64,
     /// Terms of the query that are written with a capital letter within it, or with a digit.
     pub names: usize,
     /// Those of them that the best hit has.
@@ -48,13 +42,10 @@ impl Search<'_> {
         found: &[Found],
     ) -> Result<Reading> {
         let best = &found[..found.len().min(EVIDENCE)];
-        let documents: HashSet<(u32, u32)> =
-            best.iter().map(|hit| (hit.segment, self.snapshot.chunk(hit).document().rows().0)).collect();
         let cosine = |mean: f64| best.iter().map(|hit| hit.candidate.cosine.unwrap_or(mean as f32)).collect();
         let mut reading = Reading {
             bm25: best.iter().map(|hit| hit.candidate.bm25).collect(),
             cosine: mean.map_or_else(Vec::new, cosine),
-            documents: documents.len(),
             ..Reading::default()
         };
         if let Some(half) = lexical {
@@ -79,7 +70,6 @@ impl Search<'_> {
             _ => HashSet::new(),
         };
         reading.names = names.len();
-        let (mut together, mut lists_together) = (HashSet::new(), HashSet::new());
         for (number, hit) in best.iter().enumerate() {
             self.interrupt.check()?;
             let (segment, row) = (hit.segment as usize, hit.row);
@@ -87,24 +77,15 @@ impl Search<'_> {
             let scored = lexical.explain(&compiled.terms, snapshot.average_length(), snapshot.bm25(), row)?;
             let has: HashSet<String> = scored.into_iter().map(|part| part.term).collect();
             let mut covered: f64 = has.iter().filter_map(|term| weights.get(term.as_str())).sum();
-            for (place, list) in compiled.lists.iter().enumerate().filter(|(_, list)| list.whole) {
-                if list.at(segment, row).is_some() {
-                    covered += list.weight;
-                    lists_together.insert(place);
-                }
-            }
+            let lists = compiled.lists.iter().filter(|list| list.whole && list.at(segment, row).is_some());
+            covered += lists.map(|list| list.weight).sum::<f64>();
             if number == 0 {
-                let lacking = weights.iter().filter(|(term, _)| !has.contains(**term)).map(|(_, &weight)| weight);
-                reading.missing = lacking.fold(0.0, f64::max);
                 reading.names_covered = names.iter().filter(|name| has.contains(*name)).count();
             }
             reading.covered.push(covered);
-            together.extend(has);
             let sentence = best_sentence(&snapshot.analyzer, beginning(snapshot.chunk(hit).text()?), &weights);
             reading.covered_sentence = reading.covered_sentence.max(sentence);
         }
-        reading.covered_together = together.iter().filter_map(|term| weights.get(term.as_str())).sum::<f64>()
-            + lists_together.iter().map(|&place| compiled.lists[place].weight).sum::<f64>();
         Ok(())
     }
 }
