@@ -10,7 +10,7 @@ import hashlib
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -207,3 +207,32 @@ def assert_ranking(got: Sequence[tuple[str, float]], expected: Sequence[tuple[st
         assert chunk in truth, f"place {place}: {chunk} scores {score} and should not be found"
         assert abs(truth[chunk] - score) <= slack, f"place {place}: {chunk} scores {score}, right is {truth[chunk]}"
     assert len({chunk for chunk, _ in got}) == len(got), "a chunk was found twice"
+
+
+def metric(name: str, cut: int | None, run: Mapping[str, float], grades: Mapping[str, int]) -> float:
+    """One query's value of a retrieval metric, from its definition, over the sorted ranking."""
+    with np.errstate(over="ignore"):
+        ranking = sorted(run, key=lambda document: (np.float32(run[document]), document), reverse=True)
+    shown = ranking if cut is None else ranking[:cut]
+    hits = [rank for rank, document in enumerate(shown, 1) if grades.get(document, 0) > 0]
+    ideal = sorted((grade for grade in grades.values() if grade > 0), reverse=True)
+    if name == "P":
+        return len(hits) / (cut or 1)
+    if name == "Success":
+        return float(len(hits) > 0)
+    if name == "RR":
+        return 1 / hits[0] if hits else 0.0
+    if name == "ContextPrecision":
+        return len(hits) / len(shown) if shown else 0.0
+    if not ideal:
+        return 0.0
+    if name == "R":
+        return len(hits) / len(ideal)
+    if name == "AP":
+        return sum(number / rank for number, rank in enumerate(hits, 1)) / len(ideal)
+    gain = {"nDCG": float, "nDCG(gain=exp)": lambda grade: 2.0**grade - 1}[name]
+    found = [max(grades.get(document, 0), 0) for document in shown]
+    dcg, best = (
+        sum(gain(grade) / math.log2(rank + 1) for rank, grade in enumerate(some, 1)) for some in (found, ideal[:cut])
+    )
+    return dcg / best

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from ragstone.arguments import integer, number
 from ragstone.errors import InvalidInput
 
-__all__ = ["Estimate", "auroc", "calibration_error", "mean", "proportion", "quantile"]
+__all__ = ["Estimate", "auroc", "calibration_error", "mean", "proportion", "quantile", "resampled_means"]
 
 _Values = NDArray[np.float64]
 
@@ -63,6 +63,16 @@ def mean(values: ArrayLike, *, confidence: float = 0.95, seed: int = 0) -> Estim
     0.500 [0.400, 0.600]
     """
     samples, tail = _samples(values, "values"), _tail(confidence)
+    low, high = np.quantile(resampled_means(samples, seed=seed), [tail, 1 - tail])
+    count = len(samples)
+    # fsum: the same mean in whatever order the samples come.
+    value = math.fsum(samples) / count
+    return Estimate(value, min(float(low), value), max(float(high), value), count, confidence)
+
+
+def resampled_means(values: ArrayLike, *, seed: int = 0) -> NDArray[np.float64]:
+    """The means of 2,000 resamples of the samples, shape (2000,): as many drawn from them as there are, with return."""
+    samples = _samples(values, "values")
     count = len(samples)
     at_once = max(1, _DRAWN_AT_ONCE // count)
     numbers = np.random.default_rng(seed)
@@ -70,10 +80,7 @@ def mean(values: ArrayLike, *, confidence: float = 0.95, seed: int = 0) -> Estim
         samples[numbers.integers(0, count, (min(at_once, _RESAMPLES - start), count), dtype=np.int32)].mean(axis=1)
         for start in range(0, _RESAMPLES, at_once)
     ]
-    low, high = np.quantile(np.concatenate(drawn), [tail, 1 - tail])
-    # fsum: the same mean in whatever order the samples come.
-    value = math.fsum(samples) / count
-    return Estimate(value, min(float(low), value), max(float(high), value), count, confidence)
+    return np.concatenate(drawn)
 
 
 def proportion(successes: int, trials: int, *, confidence: float = 0.95) -> Estimate:

@@ -12,17 +12,17 @@ from ragstone.chunking import embedding_text
 from ragstone.citation import cite
 from ragstone.errors import InvalidInput
 from ragstone.filters import FilterLike, filter_json, metadata_from_json, metadata_json
-from ragstone.records import Chunk, Document, Frozen, Hit, Stages
+from ragstone.records import Chunk, Document, Frozen, Hit, SearchResult, Stages
 
 __all__ = [
     "TOP_K_MAX",
     "Fusion",
     "Mode",
+    "answered",
     "checked_batch",
     "decoded_chunks",
     "decoded_document",
     "encoded",
-    "hits",
     "stages",
     "told",
 ]
@@ -152,9 +152,25 @@ def told(
     }
 
 
-def hits(tuples: Sequence[_core._HitTuple], snapshot: int, explain: bool, mode: str) -> tuple[Hit, ...]:
-    """Hits of one answer, ranked and cited."""
-    return tuple(_hit(one, rank, snapshot, explain, mode) for rank, one in enumerate(tuples, 1))
+def answered(
+    query: str,
+    found: Sequence[_core._HitTuple],
+    warnings: Sequence[str],
+    snapshot: int,
+    latency_ms: float,
+    *,
+    explain: bool,
+    mode: str,
+) -> SearchResult:
+    """The result of one search, its hits ranked and cited."""
+    return SearchResult(
+        query=query,
+        hits=tuple(_hit(one, rank, snapshot, explain, mode) for rank, one in enumerate(found, 1)),
+        mode=mode,
+        snapshot=snapshot,
+        latency_ms=latency_ms,
+        warnings=tuple(warnings),
+    )
 
 
 def stages(embed_s: float, engine_s: tuple[float, float, float, float, float], cite_s: float) -> Stages:

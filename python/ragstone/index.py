@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, cast
@@ -20,7 +21,17 @@ from ragstone.arguments import listed, one_of, shown, text, texts
 from ragstone.arrays import float32
 from ragstone.chunking import Chunker, embedding_text
 from ragstone.errors import DimensionMismatch, EmbedderMismatch, InvalidInput, NotFound
-from ragstone.exchange import Fusion, Mode, checked_batch, decoded_chunks, decoded_document, encoded, hits, stages, told
+from ragstone.exchange import (
+    Fusion,
+    Mode,
+    answered,
+    checked_batch,
+    decoded_chunks,
+    decoded_document,
+    encoded,
+    stages,
+    told,
+)
 from ragstone.filters import Filter, FilterLike, filter_json
 from ragstone.query import QueryLike, asked, plain
 from ragstone.recall import Recall, measured_recall, query_vectors, quick_recall
@@ -228,7 +239,7 @@ class SearchIndex:
         >>> abs(sum(hit.explain["parts"].values()) - hit.score) < 1e-6
         True
         """
-        return self._search(
+        result, _ = self._search(
             query,
             vector=vector,
             top_k=top_k,
@@ -241,7 +252,9 @@ class SearchIndex:
             fusion=fusion,
             dense_weight=dense_weight,
             evidence=False,
-        )[0]
+        )
+        self._note([result], top_k)
+        return result
 
     def search_batch(
         self,
@@ -279,17 +292,12 @@ class SearchIndex:
         vectors = self._query_vectors(texts_asked, mode, arguments)
         answers, snapshot = self._core.search_batch(ready, vectors, arguments)
         latency_ms = (time.perf_counter() - started) * 1000 / len(ready)
-        return [
-            SearchResult(
-                query=text_asked,
-                hits=hits(found, snapshot, explain, mode),
-                mode=mode,
-                snapshot=snapshot,
-                latency_ms=latency_ms,
-                warnings=tuple(warnings),
-            )
-            for text_asked, (found, warnings) in zip(texts_asked, answers, strict=True)
+        results = [
+            answered(asked_for, found, warnings, snapshot, latency_ms, explain=explain, mode=mode)
+            for asked_for, (found, warnings) in zip(texts_asked, answers, strict=True)
         ]
+        self._note(results, top_k)
+        return results
 
     def rank_documents(
         self,
@@ -398,19 +406,14 @@ class SearchIndex:
             ready = None if vectors is None else vectors[0]
         embedded = time.perf_counter()
         found, told_of, snapshot, warnings, parts = self._core.search(words, ready, arguments)
-        answered = time.perf_counter()
-        cited = hits(found, snapshot, explain, mode)
+        searched = time.perf_counter()
+        result = answered(plain(query or ""), found, warnings, snapshot, 0.0, explain=explain, mode=mode)
         ended = time.perf_counter()
-        result = SearchResult(
-            query="" if query is None else plain(query),
-            hits=cited,
-            mode=mode,
-            snapshot=snapshot,
-            latency_ms=(ended - started) * 1000,
-            warnings=tuple(warnings),
-            stages=stages(embedded - checked, parts, ended - answered),
-        )
-        return result, told_of
+        spent = stages(embedded - checked, parts, ended - searched)
+        return replace(result, latency_ms=(ended - started) * 1000, stages=spent), told_of
+
+    def _note(self, results: Sequence[SearchResult], top_k: int) -> None:
+        """Called with what is about to be returned, for an index that logs it."""
 
     def _query_vectors(
         self, asked: Sequence[str], mode: Mode, arguments: _core.SearchArguments

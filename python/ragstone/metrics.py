@@ -4,71 +4,99 @@ A run maps queries to documents to scores, qrels map queries to documents to gra
 is relevant from grade 1, documents without judgement are not relevant, and the ranking is by score descending, then
 by document id descending, with scores compared in 32-bit floats. Unlike trec_eval's default (and like its ``-c``),
 every query of the qrels counts: one that the run lacks scores 0. Queries without judgements are left out.
+
+With r the rank of a relevant document, from 1, its grade g(r), R the number of all relevant documents and n that of
+the documents returned:
+
+=====================  =============================================================================================
+``P@k``                relevant in the first k / k, even where fewer were returned
+``R@k``                relevant in the first k / R
+``Success@k``          1 if one of the first k is relevant, else 0
+``RR``, ``RR@k``       1 / rank of the first relevant one, 0 if there is none in the first k
+``AP``, ``AP@k``       sum of P@r over the relevant ones (in the first k) / R
+``nDCG``, ``nDCG@k``   sum of g(r) / log2(r + 1) / that of the best ranking there is (Järvelin, Kekäläinen 2002)
+``nDCG(gain=exp)@k``   with 2^g − 1 for g (Burges et al. 2005); also written ``nDCG(dcg='exp-log2')@k``
+``ContextPrecision``   relevant / n, or in the first k / min(n, k) with ``@k`` (RAGAS' context precision by ids)
+=====================  =============================================================================================
 """
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ragstone import _core
 from ragstone.errors import InvalidInput
 
-__all__ = ["evaluate_run"]
+__all__ = ["Judged", "evaluate_run"]
 
 Run: TypeAlias = Mapping[str, Mapping[str, float]]
 Qrels: TypeAlias = Mapping[str, Mapping[str, int]]
-# A measure takes the grades in ranked order, all positive grades of the query descending, and the cut.
-_Measure: TypeAlias = Callable[[Sequence[int], Sequence[int], int], float]
 
 
-def _dcg(grades: Sequence[int], cut: int) -> float:
-    return sum(grade / math.log2(rank + 1) for rank, grade in enumerate(grades[:cut], start=1) if grade > 0)
+class Judged:
+    """A run joined with its judgements, to be measured many times: it keeps where the relevant documents stand.
 
+    Args:
+        run: ``{query: {document: score}}``, higher is better; the order of the mapping does not matter.
+        qrels: ``{query: {document: grade}}``, integer grades, relevant from 1.
 
-def _ndcg(ranked: Sequence[int], ideal: Sequence[int], cut: int) -> float:
-    best = _dcg(ideal, cut)
-    return _dcg(ranked, cut) / best if best else 0.0
+    Raises:
+        InvalidInput: No judgements, no judged query in a run that has queries, a score that is NaN or no number, a
+            grade that is no integer of 64 bits; the message names query and document.
 
+    >>> judged = Judged({"q1": {"a": 2.0, "b": 1.0}}, {"q1": {"b": 1}, "q2": {"c": 1}})
+    >>> judged.means(["RR", "R@10"])
+    {'RR': 0.25, 'R@10': 0.5}
+    >>> judged.queries, judged.values(["RR"]).tolist(), judged.retrieved.tolist()
+    (('q1', 'q2'), [[0.5], [0.0]], [2, 0])
+    """
 
-def _average_precision(ranked: Sequence[int], ideal: Sequence[int], cut: int) -> float:
-    found, total = 0, 0.0
-    for rank, grade in enumerate(ranked[:cut], start=1):
-        if grade > 0:
-            found += 1
-            total += found / rank
-    return total / len(ideal) if ideal else 0.0
+    __slots__ = ("_core", "queries", "relevant", "retrieved")
 
+    queries: tuple[str, ...]
+    """The judged queries; all arrays are in this order."""
+    retrieved: NDArray[np.int64]
+    """Documents that the run has for each query, shape (queries,)."""
+    relevant: NDArray[np.int64]
+    """Relevant documents of each query, found or not, shape (queries,)."""
 
-def _reciprocal_rank(ranked: Sequence[int], ideal: Sequence[int], cut: int) -> float:
-    return next((1.0 / rank for rank, grade in enumerate(ranked[:cut], start=1) if grade > 0), 0.0)
+    def __init__(self, run: Run, qrels: Qrels) -> None:
+        if not isinstance(run, Mapping) or not isinstance(qrels, Mapping):
+            raise InvalidInput(
+                "run and qrels must be mappings: {query: {document: score}} and {query: {document: grade}}"
+            )
+        if not qrels:
+            raise InvalidInput("qrels hold no query: there is nothing to evaluate against")
+        plain = run if isinstance(run, dict) else dict(run)
+        grades = qrels if isinstance(qrels, dict) else dict(qrels)
+        if plain and plain.keys().isdisjoint(grades):
+            raise InvalidInput(
+                f"none of the {len(plain)} queries of the run has judgements: qrels begin with query "
+                f"{next(iter(grades))!r}, the run with {next(iter(plain))!r}"
+            )
+        self._core = _core.Judged(plain, grades)
+        self.queries = tuple(grades)
+        self.retrieved, self.relevant = self._core.retrieved, self._core.relevant
 
+    def values(self, metrics: Sequence[str]) -> NDArray[np.float64]:
+        """Each metric (columns) for each query (rows).
 
-def _precision(ranked: Sequence[int], ideal: Sequence[int], cut: int) -> float:
-    return sum(grade > 0 for grade in ranked[:cut]) / cut
+        Raises:
+            InvalidInput: An unknown metric, or exponential gain for a grade above 1,000.
+        """
+        return self._core.values(_names(metrics))
 
-
-def _recall(ranked: Sequence[int], ideal: Sequence[int], cut: int) -> float:
-    return sum(grade > 0 for grade in ranked[:cut]) / len(ideal) if ideal else 0.0
-
-
-def _success(ranked: Sequence[int], ideal: Sequence[int], cut: int) -> float:
-    return float(any(grade > 0 for grade in ranked[:cut]))
-
-
-# Name, measure, and whether it needs a cut.
-_MEASURES: Mapping[str, tuple[_Measure, bool]] = {
-    "nDCG": (_ndcg, False),
-    "AP": (_average_precision, False),
-    "RR": (_reciprocal_rank, False),
-    "P": (_precision, True),
-    "R": (_recall, True),
-    "Success": (_success, True),
-}
-_NO_CUT = 1 << 62
+    def means(self, metrics: Sequence[str]) -> dict[str, float]:
+        """Each metric's mean over all queries."""
+        table = self.values(metrics)
+        # fsum: the mean must not depend on the order of the queries.
+        sums = (math.fsum(column) for column in table.T.tolist())
+        return {name: total / len(table) for name, total in zip(metrics, sums, strict=True)}
 
 
 @overload
@@ -92,15 +120,15 @@ def evaluate_run(
         run: ``{query: {document: score}}``, higher is better; the order of the mapping does not matter.
         qrels: ``{query: {document: grade}}``, integer grades, relevant from 1. A query counts even where none of
             its documents is relevant (all its values are then 0) and where the run lacks it (0 as well).
-        metrics: Names out of ``nDCG``, ``nDCG@k`` (linear gain), ``AP``, ``AP@k``, ``RR``, ``RR@k``, ``P@k``
-            (divided by k even where fewer were returned), ``R@k``, ``Success@k``.
+        metrics: Names as in the table above.
         per_query: Return each query's values instead of their means.
 
     Returns:
         ``{metric: mean over the queries of the qrels}``, or ``{query: {metric: value}}`` with ``per_query=True``.
 
     Raises:
-        InvalidInput: Unknown metric, no queries, NaN or non-numeric score, grade that is no integer.
+        InvalidInput: Unknown metric, no judgements, no judged query in a run that has queries, NaN or non-numeric
+            score, grade that is no integer.
 
     Example:
         >>> run = {"q1": {"a": 2.0, "b": 1.0}, "q2": {"c": 1.0}}
@@ -108,61 +136,16 @@ def evaluate_run(
         >>> evaluate_run(run, qrels, ["RR", "P@1"])
         {'RR': 0.5, 'P@1': 0.3333333333333333}
     """
-    measures = _parse_metrics(metrics)
-    if not isinstance(run, Mapping) or not isinstance(qrels, Mapping):
-        raise InvalidInput("run and qrels must be mappings: {query: {document: score}} and {query: {document: grade}}")
-    if not qrels:
-        raise InvalidInput("qrels hold no query: there is nothing to evaluate against")
-    values: dict[str, dict[str, float]] = {}
-    for query, judged in qrels.items():
-        grades = _checked_grades(query, judged)
-        ranked = [grades.get(document, 0) for document in _ranking(query, run.get(query, {}))]
-        ideal = sorted((grade for grade in grades.values() if grade > 0), reverse=True)
-        values[query] = {name: measure(ranked, ideal, cut) for name, (measure, cut) in measures.items()}
-    if per_query:
-        return values
-    # fsum: the mean must not depend on the order of the queries.
-    return {name: math.fsum(row[name] for row in values.values()) / len(values) for name in measures}
+    names = _names(metrics)
+    judged = Judged(run, qrels)
+    if not per_query:
+        return judged.means(names)
+    rows = judged.values(names).tolist()
+    return {query: dict(zip(names, row, strict=True)) for query, row in zip(judged.queries, rows, strict=True)}
 
 
-def _parse_metrics(metrics: Sequence[str]) -> dict[str, tuple[_Measure, int]]:
-    """The measure and the cut behind each name."""
-    if isinstance(metrics, str) or not isinstance(metrics, Sequence) or not metrics:
+def _names(metrics: Sequence[str]) -> list[str]:
+    right = isinstance(metrics, Sequence) and not isinstance(metrics, str) and all(isinstance(m, str) for m in metrics)
+    if not right or not metrics:
         raise InvalidInput(f"metrics must be a non-empty list of names such as ['nDCG@10', 'RR'], got {metrics!r}")
-    parsed = {}
-    for name in metrics:
-        match = re.fullmatch(r"([A-Za-z]+)(?:@([1-9][0-9]{0,8}))?", name) if isinstance(name, str) else None
-        base = {"success": "Success"}.get(match[1], match[1]) if match else ""
-        if match is None or base not in _MEASURES:
-            known = ", ".join(
-                f"{known}@k" if needs_cut else f"{known}[@k]" for known, (_, needs_cut) in _MEASURES.items()
-            )
-            raise InvalidInput(f"unknown metric {name!r}: known are {known}, with k from 1, such as 'nDCG@10'")
-        measure, needs_cut = _MEASURES[base]
-        if needs_cut and match[2] is None:
-            raise InvalidInput(f"metric {name!r} needs a cut: write '{name}@10'")
-        parsed[name] = (measure, int(match[2]) if match[2] else _NO_CUT)
-    return parsed
-
-
-def _checked_grades(query: str, judged: Mapping[str, int]) -> Mapping[str, int]:
-    if not isinstance(judged, Mapping):
-        raise InvalidInput(f"qrels of query {query!r} must map documents to grades, got {type(judged).__name__}")
-    for document, grade in judged.items():
-        if not isinstance(grade, (int, np.integer)):
-            raise InvalidInput(f"grade of document {document!r} for query {query!r} is {grade!r}, expected an integer")
-    return judged
-
-
-def _ranking(query: str, scored: Mapping[str, float]) -> list[str]:
-    """Documents by score descending, then id descending."""
-    if not isinstance(scored, Mapping):
-        raise InvalidInput(f"run of query {query!r} must map documents to scores, got {type(scored).__name__}")
-    for document, score in scored.items():
-        if not isinstance(document, str):
-            raise InvalidInput(f"document {document!r} of query {query!r} is a {type(document).__name__}, expected str")
-        if not isinstance(score, (int, float, np.integer, np.floating)) or math.isnan(score):
-            raise InvalidInput(f"score of document {document!r} for query {query!r} is {score!r}, expected a number")
-    # trec_eval stores scores in 32 bits, which makes ties of what differs beyond them.
-    with np.errstate(over="ignore"):
-        return sorted(scored, key=lambda document: (np.float32(scored[document]), document), reverse=True)
+    return list(metrics)

@@ -28,6 +28,7 @@ __all__ = [
     "MetadataValue",
     "Path",
     "Reason",
+    "Recorder",
     "Route",
     "SearchResult",
     "Section",
@@ -375,6 +376,16 @@ class Answer:
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(str(self))}</pre>"
+
+
+class Recorder(Protocol):
+    """Takes note of what was answered, such as :class:`ragstone.monitoring.QueryLog`. It must neither fail nor wait."""
+
+    def record(
+        self, result: Answer | SearchResult, *, found: SearchResult | None = None, top_k: int | None = None
+    ) -> object:
+        """Note a result; ``found`` is the search behind an answer."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ragstone.errors import InvalidInput
+from ragstone.estimates import Estimate, mean
 from ragstone.exchange import DENSE_WEIGHT
 from ragstone.index import Fusion, SearchIndex
-from ragstone.metrics import evaluate_run
+from ragstone.metrics import Judged
 from ragstone.records import Embedder
 
-__all__ = ["QUERIES_LEAST", "Candidate", "Interval", "Tuning", "read_judged", "tune"]
+__all__ = ["QUERIES_LEAST", "Candidate", "Tuning", "tune"]
 
 # With fewer, chance moves the mean by more than any weight is worth.
 QUERIES_LEAST = 50
@@ -29,21 +28,10 @@ _SELF_SCALING = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0)
 _CONVEX = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 # As deep as `ragstone.evaluate` looks, so that both report the same figures.
 _CHUNKS, _DOCUMENTS = 200, 100
-_FOLDS, _REPEATS, _DRAWS = 5, 10, 4000
+_FOLDS, _REPEATS = 5, 10
+_CONFIDENCE = 0.9
 
 _Values = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A mean over queries with its 90 % interval: bootstrap, the queries drawn anew 4,000 times."""
-
-    mean: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.mean:.4f} [{self.low:.4f}, {self.high:.4f}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +61,9 @@ class Tuning:
     dense_weight: float
     changed: bool
     queries: int
-    default: Interval
-    held_out: Interval
-    gain: Interval
+    default: Estimate
+    held_out: Estimate
+    gain: Estimate
     candidates: tuple[Candidate, ...]
     embedder: str
     generation: int
@@ -87,7 +75,7 @@ class Tuning:
     def __str__(self) -> str:
         if self.changed:
             verdict = f'use fusion="{self.fusion}", dense_weight={self.dense_weight:g} in every search'
-        elif self.gain.mean > 0:
+        elif self.gain.value > 0:
             verdict = "keep the default: what another weight gains may be chance"
         else:
             verdict = "keep the default: no other weight gains on queries that it was not chosen by"
@@ -98,7 +86,7 @@ class Tuning:
             "and 90 % interval",
             f"  default, {self.candidates[0]}: {self.default}",
             f"  best on other queries:  {self.held_out}",
-            f"  gain:  {self.gain.mean:+.4f} [{self.gain.low:+.4f}, {self.gain.high:+.4f}]",
+            f"  gain:  {self.gain.value:+.4f} [{self.gain.low:+.4f}, {self.gain.high:+.4f}]",
             verdict,
             "",
             f"{'on all queries, not held out':<{width}}  {_METRIC}  chosen in folds",
@@ -157,7 +145,7 @@ def tune(
     if index.generation != generation:
         raise InvalidInput("the index was changed while its fusion was tuned: tune it again")
     gains, chosen = _cross_validated(table)
-    gain = _interval(gains)
+    gain = mean(gains, confidence=_CONFIDENCE)
     means = [math.fsum(column) / len(names) for column in table.T]
     best = means.index(max(means)) if gain.low > 0 else 0
     return Tuning(
@@ -165,8 +153,8 @@ def tune(
         dense_weight=tried[best][1],
         changed=best != 0,
         queries=len(names),
-        default=_interval(table[:, 0]),
-        held_out=_interval(table[:, 0] + gains),
+        default=mean(table[:, 0], confidence=_CONFIDENCE),
+        held_out=mean(table[:, 0] + gains, confidence=_CONFIDENCE),
         gain=gain,
         candidates=tuple(
             Candidate(fusion, weight, mean, float(share))
@@ -184,8 +172,8 @@ def _judged(queries: Mapping[str, str], qrels: Mapping[str, Mapping[str, int]]) 
             raise InvalidInput(f"{what} is of type {type(value).__name__}: pass a mapping by the ids of the queries")
     judged = {name: qrels[name] for name in queries if name in qrels}
     # Refuses what is no judgement before anything is searched.
-    values = evaluate_run({}, judged, [_METRIC], per_query=True) if judged else {}
-    names = [name for name in values if any(grade > 0 for grade in judged[name].values())]
+    counted = Judged({}, judged) if judged else None
+    names = [name for name, some in zip(counted.queries, counted.relevant, strict=True) if some] if counted else []
     if len(names) < QUERIES_LEAST:
         raise InvalidInput(
             f"{len(names)} of {len(queries)} queries have a relevant document in qrels, tuning needs {QUERIES_LEAST}: "
@@ -231,14 +219,13 @@ def _table(
     searched = SearchIndex(index._core, path=index.path, embedder=remembering, chunker=index.chunker)
     # A dense search refuses, and says why, where a hybrid one would do without the vectors of another embedder.
     searched.rank_documents(list(queries.values())[:1], mode="dense", principals=principals)
-    table = np.empty((len(queries), len(tried)))
+    table, judged = np.empty((len(queries), len(tried))), {name: qrels[name] for name in queries}
     for column, (fusion, weight) in enumerate(tried):
         ranked = searched.rank_documents(
             list(queries.values()), top_k=_CHUNKS, fusion=fusion, dense_weight=weight, principals=principals
         )
         run = {name: dict(documents[:_DOCUMENTS]) for name, documents in zip(queries, ranked, strict=True)}
-        values = evaluate_run(run, qrels, [_METRIC], per_query=True)
-        table[:, column] = [values[name][_METRIC] for name in queries]
+        table[:, column] = Judged(run, judged).values([_METRIC])[:, 0]
     return table
 
 
@@ -256,56 +243,3 @@ def _cross_validated(table: _Values) -> tuple[_Values, _Values]:
             gains[judged] += (table[judged, best] - table[judged, 0]) / _REPEATS
             chosen[best] += 1 / (_REPEATS * _FOLDS)
     return gains, chosen
-
-
-def _interval(values: _Values) -> Interval:
-    """The mean and where it falls for 90 % of the draws."""
-    numbers = np.random.default_rng(0)
-    drawn = [values[numbers.integers(0, len(values), len(values))].mean() for _ in range(_DRAWS)]
-    low, high = np.percentile(drawn, [5, 95])
-    return Interval(math.fsum(values) / len(values), float(low), float(high))
-
-
-def read_judged(queries: Path, qrels: Path) -> tuple[dict[str, str], dict[str, dict[str, int]]]:
-    """Queries and judgements from files.
-
-    Args:
-        queries: One JSON object a line, with ``_id`` (or ``id``) and ``text`` (or ``query``).
-        qrels: A line for each judgement: query, document and grade, or query, 0, document and grade as TREC has them,
-            between tabs or blanks. A first line whose last field is no number is a header.
-
-    Raises:
-        InvalidInput: A file is missing, is not UTF-8, or has a line that cannot be used; the message names it.
-    """
-    texts: dict[str, str] = {}
-    for where, line in _lines(queries):
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            raise InvalidInput(f"{where} is not valid JSON: write one object a line") from None
-        fields = row if isinstance(row, dict) else {}
-        name, text = fields.get("_id", fields.get("id")), fields.get("text", fields.get("query"))
-        if not isinstance(name, (str, int)) or not isinstance(text, str) or not text.strip():
-            raise InvalidInput(f'{where} is no query: give it the fields "_id" and "text"')
-        texts[str(name)] = text
-    grades: dict[str, dict[str, int]] = {}
-    for number, (where, line) in enumerate(_lines(qrels)):
-        fields_of = line.split("\t") if "\t" in line else line.split()
-        try:
-            query, *_, document, grade = fields_of
-            grades.setdefault(query, {})[document] = int(grade)
-        except ValueError:
-            if number:
-                raise InvalidInput(f"{where} is no judgement: write query, document and grade") from None
-    return texts, grades
-
-
-def _lines(path: Path) -> list[tuple[str, str]]:
-    """The lines of a file that are not blank, each with what a message calls it."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"file {str(path)!r} is not UTF-8 at byte {error.start}: convert it first") from None
-    except (FileNotFoundError, IsADirectoryError):
-        raise InvalidInput(f"there is no file {str(path)!r}: pass the queries, then the judgements") from None
-    return [(f"line {number} of {str(path)!r}", line.strip()) for number, line in enumerate(lines, 1) if line.strip()]

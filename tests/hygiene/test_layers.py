@@ -15,19 +15,20 @@ PYTHON = [
     {"_core", "errors", "records"},
     {"arguments", "boundaries"},
     {"estimates", "lines"},
-    {"answerability", "chunking", "citation", "documents", "embedding", "filters", "metrics", "query", "recommender"},
-    {"arrays", "exchange"},
+    {"answerability", "chunking", "citation", "comparison", "documents", "embedding", "filters", "metrics", "query"}
+    | {"recommender", "scoring"},
+    {"arrays", "exchange", "judgements"},
     {"recall"},
     {"index"},
     {"pipeline"},
-    {"bench", "evaluation", "tuning"},
+    {"bench", "evaluation", "monitoring", "tuning"},
     {"__init__"},
     {"demo", "doctor"},
     {"cli"},
 ]
 # (importing part, imported part): why. Only inside a function, so that importing the one does not load the other.
 LAZY = {("chunking", "embedding"): "without a counter of tokens, the built-in embedder's is the default"}
-OPTIONAL = {"onnxruntime", "tokenizers", "ragstone_minilm"}
+OPTIONAL = {"jsonschema", "jsonschema_specifications", "onnxruntime", "ragstone_minilm", "referencing", "tokenizers"}
 FORBIDDEN = frozenset(
     [
         "ctypes",
@@ -53,7 +54,7 @@ RUST = [
     {"error"},
     {"bitmap", "ids", "instructions", "interrupt", "share"},
     {"storage"},
-    {"chunks", "dense", "embedding", "filter", "history", "lexical", "routing"},
+    {"chunks", "dense", "embedding", "filter", "history", "lexical", "metrics", "routing"},
     {"fusion", "tombstones"},
     {"segment"},
     {"snapshot"},

@@ -209,7 +209,8 @@ def _stats(options: argparse.Namespace) -> int:
 
 
 def _tune(options: argparse.Namespace) -> int:
-    from ragstone.tuning import read_judged, tune
+    from ragstone.judgements import read_judged
+    from ragstone.tuning import tune
 
     queries, qrels = read_judged(options.queries, options.qrels)
     with open_index(options) as index:

@@ -11,7 +11,7 @@ from ragstone.citation import context
 from ragstone.filters import FilterLike
 from ragstone.index import SearchIndex
 from ragstone.recommender import advise, factual_part, route
-from ragstone.records import Answer, Hit, Path, Stages
+from ragstone.records import Answer, Hit, Path, Recorder, SearchResult, Stages
 
 __all__ = ["ask"]
 
@@ -29,6 +29,7 @@ def ask(
     filter: FilterLike | None,
     principals: Sequence[str] | None,
     timeout_s: float | None,
+    query_log: Recorder | None = None,
 ) -> Answer:
     """See :meth:`ragstone.pipeline.Index.ask`."""
     started = time.perf_counter()
@@ -36,6 +37,7 @@ def ask(
     stages = Stages(route=(time.perf_counter() - started) * 1000)
     path: Path = routed.path
     hits: tuple[Hit, ...] = ()
+    result: SearchResult | None = None
     probability: float | None = None
     abstained = False
     # The text alone can leave it open whether a query needs facts; then the corpus itself is asked.
@@ -56,7 +58,7 @@ def ask(
         if doubtful and found:
             path = "retrieve"
         abstained = not found and path != "pass"
-    return Answer(
+    answer = Answer(
         query=query,
         path=path,
         route=routed,
@@ -69,3 +71,6 @@ def ask(
         latency_ms=(time.perf_counter() - started) * 1000,
         stages=stages,
     )
+    if query_log is not None:
+        query_log.record(answer, found=result, top_k=top_k)
+    return answer

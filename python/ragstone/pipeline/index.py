@@ -19,7 +19,7 @@ from ragstone.index import SearchIndex
 from ragstone.pipeline.ask import ask
 from ragstone.pipeline.ingest import ingest
 from ragstone.pipeline.progress import Progress
-from ragstone.records import Answer, Embedder, IngestReport
+from ragstone.records import Answer, Embedder, IngestReport, Recorder, SearchResult
 
 __all__ = ["Index", "open"]
 
@@ -31,6 +31,8 @@ _BROUGHT = "vectors"
 
 class Index(SearchIndex):
     """An index directory that ingests files and answers questions. Made by :func:`ragstone.open`."""
+
+    _query_log: Recorder | None = None
 
     def ingest(
         self,
@@ -106,10 +108,23 @@ class Index(SearchIndex):
         [1] policy
         Refunds are paid within 30 days.
         """
-        return ask(self, query, top_k=top_k, filter=filter, principals=principals, timeout_s=timeout_s)
+        return ask(
+            self,
+            query,
+            top_k=top_k,
+            filter=filter,
+            principals=principals,
+            timeout_s=timeout_s,
+            query_log=self._query_log,
+        )
 
     def __enter__(self) -> Index:
         return self
+
+    def _note(self, results: Sequence[SearchResult], top_k: int) -> None:
+        if self._query_log is not None:
+            for result in results:
+                self._query_log.record(result, top_k=top_k)
 
 
 def open(
@@ -124,6 +139,7 @@ def open(
     b: float = 0.75,
     max_tokens: int = 256,
     overlap_tokens: int = 32,
+    query_log: Recorder | None = None,
 ) -> Index:
     """Open the index in a directory, creating it where it does not exist.
 
@@ -141,6 +157,8 @@ def open(
         b: BM25 of a new index: how much length counts, from 0 to 1.
         max_tokens: Largest chunk, counted by the embedder's tokenizer, its context included.
         overlap_tokens: What neighbouring chunks share at most.
+        query_log: Where ``ask``, ``search`` and ``search_batch`` note what was asked and found, such as a
+            :class:`ragstone.monitoring.QueryLog`; by default nowhere.
 
     Raises:
         InvalidInput: An argument cannot be used, such as a language without a stemmer.
@@ -166,6 +184,8 @@ def open(
     wanted = find_embedder(embedder) if isinstance(embedder, (str, os.PathLike)) and embedder != "auto" else embedder
     if wanted is not None and wanted != "auto" and not isinstance(wanted, Embedder):
         raise InvalidInput(f"embedder is {shown(wanted)}: pass a name, a folder, an Embedder or None")
+    if query_log is not None and not callable(getattr(query_log, "record", None)):
+        raise InvalidInput(f"query_log is {shown(query_log)}: pass a QueryLog, or None")
     integer(max_tokens, "max_tokens", 8, 1_000_000)
     integer(overlap_tokens, "overlap_tokens", 0, 1_000_000)
     core = _core.Index(
@@ -190,7 +210,9 @@ def open(
     except BaseException:
         core.close()
         raise
-    return Index(core, path=directory, embedder=chosen, chunker=chunker)
+    index = Index(core, path=directory, embedder=chosen, chunker=chunker)
+    index._query_log = query_log
+    return index
 
 
 def _directory(path: object) -> Path:

@@ -3,7 +3,7 @@
 //! Modules by rank, imports only downward: [`error`], [`bitmap`], [`interrupt`], `instructions`, [`ids`], [`share`] →
 //! [`storage`] → [`dense`], [`lexical`], [`chunks`], [`filter`], [`history`] (siblings that never see each other) →
 //! [`tombstones`], [`segment`], [`fusion`] → [`snapshot`] → [`writer`], [`merge`], [`searcher`] → [`index`]. Beside them,
-//! and used by none of them: [`embedding`] and [`routing`].
+//! and used by none of them: [`embedding`], [`routing`] and [`metrics`].
 #![deny(unsafe_code)]
 
 pub mod bitmap;
@@ -20,6 +20,7 @@ mod instructions;
 pub mod interrupt;
 pub mod lexical;
 pub mod merge;
+pub mod metrics;
 pub mod routing;
 pub mod searcher;
 pub mod segment;

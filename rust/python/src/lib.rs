@@ -8,6 +8,7 @@ mod embedding;
 mod error;
 mod index;
 mod interrupt;
+mod metrics;
 mod routing;
 
 use pyo3::prelude::*;
@@ -21,6 +22,8 @@ mod _core {
     use super::embedding::StaticEmbedder;
     #[pymodule_export]
     use super::index::Index;
+    #[pymodule_export]
+    use super::metrics::Judged;
     #[pymodule_export]
     use super::routing::Router;
 

@@ -19,6 +19,7 @@ use ragstone_kernels::top::Top;
 
 use super::encode::{RANKS, WINDOW};
 use super::exhaustive;
+use super::impact::impact;
 use super::postings::{Damaged, Piece, Postings, place_of};
 use super::reader::Lexical;
 use super::score::{Bm25, Plan, WeightedTerm};
@@ -413,6 +414,7 @@ impl<'a, 'p> Pass<'a, 'p> {
 
     /// Adds the postings of a term in some blocks to the sums of their rows.
     fn add(&mut self, planned: Planned<'a>, maxima: &mut Maxima, blocks: u64) -> Result<()> {
+        let lexical = self.plan.lexical;
         let (sums, weight) = (&mut self.scratch.sums, planned.weight);
         let mut one = |row: u32, impact: u8| {
             let local = (row % WINDOW) as usize;
@@ -423,9 +425,13 @@ impl<'a, 'p> Pass<'a, 'p> {
             }
         };
         let sound = match planned.piece {
-            Piece::One { row, .. } => {
-                one(row, u8::MAX);
-                true
+            // It has no stored impact, and its greatest possible one would be no sum within the scale's error.
+            Piece::One { row, count } => {
+                let known = row < lexical.rows();
+                if known {
+                    one(row, impact(count, lexical.reference().0.at(lexical.length(row))));
+                }
+                known
             }
             Piece::Flat { rows, impacts } => {
                 rows.iter().zip(impacts).for_each(|(&row, &impact)| one(row, impact));

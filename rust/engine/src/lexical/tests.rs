@@ -311,6 +311,36 @@ fn pruning_over_windows_loses_nothing() {
     }
 }
 
+// Catches a bound taken for a sum where a term has one posting: its row, however long, would push out better ones.
+#[test]
+fn a_term_with_one_posting_is_worth_no_more_than_its_count() {
+    let of = |row: u32| {
+        let mut terms = vec![(format!("own{}", row % 50), 1)];
+        if row.is_multiple_of(7) {
+            terms.push(("some".to_owned(), 1 + row % 3));
+        }
+        if row == 500 {
+            terms = vec![("filler".to_owned(), 400), ("only".to_owned(), 1)];
+        }
+        terms
+    };
+    let all: Rows = (0..3000).map(of).collect();
+    let query = [("only".to_owned(), 1), ("some".to_owned(), 1)];
+    let oracle = Oracle::new(&all, Bm25::default());
+    let mut expected: Vec<Scored> = (0..all.len())
+        .map(|row| Scored { score: oracle.score(row, &query) as f32, row: row as u32 })
+        .filter(|scored| scored.score > 0.0)
+        .collect();
+    expected.sort_by(Scored::rank);
+    assert_eq!(expected.last().unwrap().row, 500);
+    let segments = Segments::new(&[all]);
+    for k in [1, 2, 10, 100, 428, 429, 430] {
+        let found = segments.search(&query, Bm25::default(), k, None);
+        let rows = |list: &[Scored]| list.iter().map(|scored| scored.row).collect::<Vec<_>>();
+        assert_eq!(rows(&found), rows(&expected[..k.min(expected.len())]), "{k}");
+    }
+}
+
 #[test]
 fn the_dictionary_finds_exactly_its_terms() {
     // Catches front coding that loses a name at a block's border, and look-ups beside the first and last term.
