@@ -70,6 +70,7 @@ class SearchArguments(TypedDict):
     timeout_s: float | None
     explain: bool
     evidence: bool
+    without: list[str]
 
 @final
 class Index:

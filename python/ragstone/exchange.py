@@ -128,6 +128,7 @@ def told(
     exact: bool = False,
     explain: bool = False,
     evidence: bool = False,
+    without: Sequence[str] = (),
     timeout_s: float | None = None,
 ) -> _core.SearchArguments:
     """The arguments of a search as the engine takes them, each checked."""
@@ -145,6 +146,7 @@ def told(
         "exact": exact,
         "explain": explain,
         "evidence": evidence,
+        "without": texts(without, "without", "document_id"),
         "top_k": integer(top_k, "top_k", 1, TOP_K_MAX),
         "filter": filter_json(filter),
         "principals": [] if principals is None else texts(principals, "principals", "principal"),

@@ -344,8 +344,12 @@ class SearchIndex:
         timeout_s: float | None = None,
         fusion: Fusion = "self_scaling",
         dense_weight: float | None = None,
+        without: Sequence[str] = (),
     ) -> tuple[SearchResult, _core.Evidence]:
-        """A search together with what the query looked like to the index: the raw material of answerability."""
+        """A search together with what the query looked like to the index: the raw material of answerability.
+
+        Documents ``without`` are not found: as if the answer to a question were taken out of the corpus.
+        """
         return self._search(
             query,
             vector=vector,
@@ -359,6 +363,7 @@ class SearchIndex:
             fusion=fusion,
             dense_weight=dense_weight,
             evidence=True,
+            without=without,
         )
 
     def _search(
@@ -376,6 +381,7 @@ class SearchIndex:
         fusion: Fusion,
         dense_weight: float | None,
         evidence: bool,
+        without: Sequence[str] = (),
     ) -> tuple[SearchResult, _core.Evidence]:
         started = time.perf_counter()
         words = None if query is None else asked(query)
@@ -394,6 +400,7 @@ class SearchIndex:
             exact=exact,
             explain=explain,
             evidence=evidence,
+            without=without,
             timeout_s=timeout_s,
             fusion=fusion,
             dense_weight=dense_weight,

@@ -170,6 +170,7 @@ pub(crate) struct Arguments {
     timeout_s: Option<f64>,
     explain: bool,
     evidence: bool,
+    without: Vec<String>,
 }
 
 impl Arguments {
@@ -251,6 +252,7 @@ impl Queries {
             principals: &self.arguments.principals,
             explain: self.arguments.explain,
             evidence: false,
+            without: &self.arguments.without,
         };
         self.asked.iter().map(Ask::words).enumerate().map(query).collect()
     }
@@ -352,6 +354,7 @@ impl Index {
                 principals: &arguments.principals,
                 explain: arguments.explain,
                 evidence: arguments.evidence,
+                without: &arguments.without,
             };
             let outcome = snapshot.search(&query, watch)?;
             let found = Instant::now();

@@ -70,6 +70,8 @@ pub struct Query<'a> {
     pub top_k: usize,
     /// Which documents may be found.
     pub filter: Option<&'a Filter>,
+    /// Documents that may not be found, by id; unknown ones are no error.
+    pub without: &'a [String],
     /// Who asks.
     pub principals: &'a [String],
     /// Whether each hit is told what every word added to its score.
@@ -169,7 +171,7 @@ impl Snapshot {
     pub fn search(&self, query: &Query<'_>, interrupt: &dyn Interrupt) -> Result<Outcome> {
         let mut laps = Laps::start();
         let mut stages = Stages::default();
-        let mut search = Search { snapshot: self, allowed: self.allowed(query), interrupt };
+        let mut search = Search { snapshot: self, allowed: self.allowed(query)?, interrupt };
         stages.filter = laps.next();
         let depth = match query.mode {
             Mode::Hybrid(Rule::Convex { .. }) => CONVEX_DEPTH.max(query.top_k),
@@ -228,7 +230,7 @@ impl Snapshot {
     }
 
     /// The rows of each segment that may be found; `None` where all may.
-    fn allowed(&self, query: &Query<'_>) -> Vec<Option<Bitmap>> {
+    fn allowed(&self, query: &Query<'_>) -> Result<Vec<Option<Bitmap>>> {
         let allowed = |segment: &LiveSegment| {
             let metadata = &segment.segment.metadata;
             let mut documents = query.filter.map(|filter| metadata.matching(filter));
@@ -250,7 +252,18 @@ impl Snapshot {
                 }
             }
         };
-        self.segments.iter().map(allowed).collect()
+        let mut rows: Vec<Option<Bitmap>> = self.segments.iter().map(allowed).collect();
+        for document_id in query.without {
+            for (segment, rows) in self.segments.iter().zip(&mut rows) {
+                let chunks = &segment.segment.chunks;
+                if let Some(number) = chunks.find(document_id)? {
+                    let (start, end) = chunks.document(number).rows();
+                    let rows = rows.get_or_insert_with(|| Bitmap::full(segment.entry.rows));
+                    (start..end).for_each(|row| rows.remove(row));
+                }
+            }
+        }
+        Ok(rows)
     }
 
     /// The chunk of a hit.
