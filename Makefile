@@ -37,7 +37,7 @@ LEXICAL_update := --update
 LEXICAL_filters := --filters
 LEXICAL_isa = $(MODE_isa)
 
-.PHONY: help setup build demo test test-rust test-python check format lint types wheel corpus quality benchmark bench-dense bench-lexical figures test-neon faults offline clean
+.PHONY: help setup build demo test test-rust test-python check format lint types wheel corpus quality benchmark bench-dense bench-lexical eval growth suites figures test-neon faults offline clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
@@ -172,6 +172,15 @@ $(if $(filter undefined,$(origin MODE_$1)),$(error there is no mode '$1': MODES=
 PYTHONPATH=$(abspath $(BUILD)/rivals) $(BIN)/python benches/dense.py --set $(word 1,$2) $(patsubst %,--rows %,$(word 2,$2)) $(MODE_$1) $(ARGS)
 
 endef
+
+eval: setup $(BUILD)/rivals.stamp ## Measure every figure of evaluation beside its target: ARGS="--only null,grounded"
+	$(BIN)/python benches/evaluation.py --shared $(SHARED) $(ARGS); code=$$?; $(MAKE) --no-print-directory figures; exit $$code
+
+growth: setup $(LEXICAL)/queries.json ## Measure what search costs from 10,000 to a million real chunks into benches/results
+	$(BIN)/python benches/growth.py
+
+suites: setup ## Time each part for comparison with a saved run: ARGS="--benchmark-autosave", "--benchmark-compare"
+	$(BIN)/python -m pytest benches/suites --benchmark-only $(ARGS)
 
 figures: ## Write the recorded results into the README
 	$(BIN)/python benches/report.py

@@ -20,9 +20,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from machine import RESULTS, facts, save
-from targets import Figure, show
+from targets import PARTS, Figure, show
 
-PARTS = ("retrieval", "null", "grounded", "freshness", "finetune", "monitoring", "latency")
 NAME = "evaluation"
 
 
@@ -60,19 +59,6 @@ def measure(part: str, shared: Path) -> list[Figure]:
 def recorded(figures: list[Figure]) -> dict[str, Any]:
     """One part as it is stored: its figures, and the machine that they are from."""
     return {"machine": facts(), "figures": [dataclasses.asdict(figure) for figure in figures]}
-
-
-def table(result: dict[str, Any]) -> str:
-    """All recorded figures as one table in Markdown."""
-    lines = ["| | figure | target | | n |", "|---|---|---|---|---|"]
-    for part in PARTS:
-        for row in result["parts"].get(part, {"figures": []})["figures"]:
-            figure = Figure(**row)
-            value = "not measured" if figure.value is None else f"{figure.value:,.4g} {figure.unit}".rstrip()
-            verdict = {True: "met", False: "**missed**", None: ""}[figure.met]
-            name = f"{figure.name} ({figure.note})" if figure.note else figure.name
-            lines.append(f"| {part}: {name} | {value} | {figure.target} | {verdict} | {figure.n:,} |")
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

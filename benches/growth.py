@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import mean
 
 from ragstone.bench.growth import grow, levels_of
 
@@ -33,7 +34,12 @@ def main() -> None:
     parser.add_argument("--embedder", default="builtin")
     options = parser.parse_args()
     asked = json.loads((LEXICAL / "queries.json").read_text(encoding="utf-8"))["held_out"]["questions"]
-    before, started = os.getloadavg()[0], time.perf_counter()
+    loads, started = [os.getloadavg()[0]], time.perf_counter()
+
+    def progress(done: int, total: int) -> None:
+        loads.append(os.getloadavg()[0])
+        print(f"{done:,} of {total:,}", file=sys.stderr, flush=True)
+
     found = grow(
         texts(max(options.levels)),
         options.levels,
@@ -41,7 +47,7 @@ def main() -> None:
         queries=asked[:QUERIES],
         searches=4000,
         seconds=30,
-        progress=lambda done, total: print(f"{done:,} of {total:,}", file=sys.stderr, flush=True),
+        progress=progress,
     )
     print(found)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -53,7 +59,7 @@ def main() -> None:
                 **found.to_dict(),
                 "seconds": round(time.perf_counter() - started, 1),
                 "peak_memory_mb": round(memory, 1),
-                "load_before": round(before, 1),
+                "load_mean": round(mean(loads), 1),
             },
         ),
     )

@@ -11,6 +11,9 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from targets import table
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benches" / "results"
 BEGIN, END = "<!-- figures: written by benches/report.py -->", "<!-- end of figures -->"
@@ -45,8 +48,14 @@ def readme() -> str:
 
 
 def benches() -> str:
-    """Everything that runs were judged by: dense search, lexical search, then fusion."""
-    return "\n\n".join(section for section in (promises(), lexical_promises(), fusion()) if section)
+    """Everything that runs were judged by: dense search, lexical search, fusion, then evaluation."""
+    return "\n\n".join(section for section in (promises(), lexical_promises(), fusion(), evaluation()) if section)
+
+
+def evaluation() -> str:
+    """Every figure of ``make eval`` beside its target."""
+    result = _result("evaluation")
+    return f"**Evaluation** (`make eval`; {_machine(result)}):\n\n{table(result)}" if result else ""
 
 
 def _result(name: str) -> Result | None:

@@ -1,9 +1,12 @@
-"""One measured figure beside its target: what ``make eval`` prints and records."""
+"""Measured figures beside their targets: what ``make eval`` prints and records."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
+
+PARTS = ("retrieval", "null", "grounded", "freshness", "finetune", "monitoring", "latency")
 
 
 @dataclass(frozen=True)
@@ -45,3 +48,16 @@ def show(figures: Iterable[Figure]) -> None:
     """Print figures, one a line."""
     for figure in figures:
         print(figure)
+
+
+def table(result: dict[str, Any]) -> str:
+    """All recorded figures as one table in Markdown."""
+    lines = ["| | figure | target | | n |", "|---|---|---|---|---|"]
+    for part in PARTS:
+        for row in result["parts"].get(part, {"figures": []})["figures"]:
+            figure = Figure(**row)
+            value = "not measured" if figure.value is None else f"{figure.value:,.4g} {figure.unit}".rstrip()
+            verdict = {True: "met", False: "**missed**", None: ""}[figure.met]
+            name = f"{figure.name} ({figure.note})" if figure.note else figure.name
+            lines.append(f"| {part}: {name} | {value} | {figure.target} | {verdict} | {figure.n:,} |")
+    return "\n".join(lines)

@@ -180,6 +180,23 @@ class StaticEmbedder:
     def count_tokens(self, texts: list[str]) -> list[int]: ...
     def token_spans(self, text: str) -> list[tuple[int, int]]: ...
 
+_CheckedTuple: TypeAlias = tuple[
+    tuple[int, int, list[tuple[int, int]], str | None],
+    tuple[float, bool, list[int], list[float]],
+    list[tuple[int, int, str]],
+    tuple[list[int], list[int], float, bool, list[bool]],
+]
+"""(start, end, spans of marks, why it cannot be checked), (score, supported, sources, features), unsupported spans with
+what they are, (cited sources, unknown numbers, score, supported, relevant)."""
+
+@final
+class Grounder:
+    FEATURES: list[str]
+    def __new__(
+        cls, language: str, weights: list[float], bias: float, threshold: float, background: list[str]
+    ) -> Grounder: ...
+    def check(self, answer: str, sources: list[str]) -> list[_CheckedTuple]: ...
+
 @final
 class Router:
     def __new__(cls, path: str | PathLike[str]) -> Router: ...

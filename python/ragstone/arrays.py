@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -71,16 +70,6 @@ def _filter(filter_ids: ArrayLike | None) -> NDArray[np.int64] | NDArray[np.uint
     bits = np.zeros(-(-len(packed) // 8) * 8, dtype=np.uint8)
     bits[: len(packed)] = packed
     return bits.view("<u8").astype(np.uint64, copy=False)
-
-
-@lru_cache(maxsize=8)
-def _budget(_wanted: str) -> int:
-    return thread_budget()
-
-
-def _threads() -> int:
-    """The thread budget; what the system allows is found out once, for it takes longer than a search."""
-    return _budget(os.environ.get("RAGSTONE_THREADS", ""))
 
 
 def _top_k(top_k: int, queries: int) -> int:
@@ -172,7 +161,7 @@ class DenseIndex:
             top_k=_top_k(top_k, len(rows)),
             exact=bool(exact),
             filter_ids=_filter(filter_ids),
-            threads=_threads(),
+            threads=thread_budget(),
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -242,7 +231,7 @@ class BM25Index:
         """
         given, numbers = listed(texts, "texts"), _ids(ids)
         try:
-            return self._core.add(given, numbers, threads=_threads())
+            return self._core.add(given, numbers, threads=thread_budget())
         except (TypeError, UnicodeEncodeError):
             strings(given, "texts", "text")  # says which one cannot be stored
             raise
@@ -254,7 +243,7 @@ class BM25Index:
         now and then takes long. Ctrl-C stops that, and the texts are removed all the same.
         """
         given = _ids(ids)
-        return 0 if given is None else self._core.remove(given, threads=_threads())
+        return 0 if given is None else self._core.remove(given, threads=thread_budget())
 
     def search(
         self, queries: Sequence[str] | str, *, top_k: int = 10, filter_ids: ArrayLike | None = None
@@ -278,7 +267,7 @@ class BM25Index:
                 asked,
                 top_k=_top_k(top_k, count),
                 filter_ids=None if filter_ids is None else _filter(filter_ids),
-                threads=1 if count < 2 else _threads(),
+                threads=1 if count < 2 else thread_budget(),
             )
         except (TypeError, UnicodeEncodeError):
             strings(asked, "queries", "query")  # says which one cannot be read

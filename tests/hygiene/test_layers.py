@@ -17,7 +17,7 @@ PYTHON = [
     {"estimates", "lines"},
     {"answerability", "chunking", "citation", "comparison", "documents", "embedding", "filters", "metrics", "query"}
     | {"recommender", "scoring"},
-    {"arrays", "exchange", "judgements"},
+    {"arrays", "exchange", "grounding", "judgements"},
     {"recall"},
     {"index"},
     {"pipeline"},
@@ -55,7 +55,7 @@ RUST = [
     {"bitmap", "ids", "instructions", "interrupt", "share"},
     {"storage"},
     {"chunks", "dense", "embedding", "filter", "history", "lexical", "metrics", "routing"},
-    {"fusion", "tombstones"},
+    {"fusion", "grounding", "tombstones"},
     {"segment"},
     {"snapshot"},
     {"writer"},

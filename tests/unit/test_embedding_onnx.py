@@ -17,7 +17,7 @@ import pytest
 from numpy.typing import NDArray
 
 import ragstone.embedding
-from ragstone.embedding import model_folder
+from ragstone.embedding import model_folder, sessions
 from ragstone.embedding import onnx as onnx_module
 from ragstone.embedding.onnx import OnnxEmbedder
 from ragstone.errors import InvalidInput, MissingDependency, ModelError
@@ -404,7 +404,7 @@ def test_the_word_location_alone_is_harmless(make_folder: Callable[..., Path]) -
 @pytest.mark.parametrize("package", ["onnxruntime", "tokenizers"])
 def test_missing_package(make_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, package: str) -> None:
     """Catches an ImportError without the command that helps."""
-    monkeypatch.setattr(onnx_module, "find_spec", lambda name: None if name == package else object())
+    monkeypatch.setattr(sessions, "find_spec", lambda name: None if name == package else object())
     with pytest.raises(MissingDependency, match=rf"'{package}'.*pip install 'ragstone\[onnx\]'"):
         OnnxEmbedder(make_folder())
 

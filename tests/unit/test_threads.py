@@ -127,7 +127,9 @@ def test_budget_is_the_smaller(monkeypatch: pytest.MonkeyPatch, quota: float | N
     monkeypatch.delenv("RAGSTONE_THREADS", raising=False)
     monkeypatch.setattr(threads, "cgroup_cpu_quota", lambda: quota)
     monkeypatch.setattr(threads, "_available_cpus", lambda: cpus)
+    threads._allowed.cache_clear()
     assert thread_budget() == budget
+    threads._allowed.cache_clear()
 
 
 def test_variable_wins(monkeypatch: pytest.MonkeyPatch) -> None:

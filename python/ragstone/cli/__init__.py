@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ragstone.cli import bench, evaluation
+from ragstone.cli import bench, evaluation, monitor
 from ragstone.cli.common import (
     BAD_USE,
     FAILURE,
@@ -131,6 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--embedder", default="auto", help="auto, minilm, builtin or hashing")
 
     evaluation.add(commands)
+    monitor.add(commands)
     command(commands, "doctor", _doctor, "say what is installed and what works on this machine")
     return parser
 

@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
-from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -25,8 +23,9 @@ from numpy.typing import NDArray
 
 from ragstone.embedding.checks import checked_texts
 from ragstone.embedding.model_folder import ModelFolder, Pooling, file_digest, read_model_folder
+from ragstone.embedding.sessions import first_line, open_session, open_tokenizer, require_onnx
 from ragstone.embedding.threads import thread_budget
-from ragstone.errors import MissingDependency, ModelError
+from ragstone.errors import ModelError
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
@@ -55,9 +54,7 @@ class OnnxEmbedder:
             MissingDependency: onnxruntime or tokenizers is not installed.
             ModelError: The folder is not a usable model folder.
         """
-        for package in ("onnxruntime", "tokenizers"):
-            if find_spec(package) is None:
-                raise MissingDependency(f"an ONNX embedder needs the package {package!r}: pip install 'ragstone[onnx]'")
+        require_onnx("an ONNX embedder")
         self._folder = read_model_folder(Path(folder))
         self._name = name or self._folder.name
         self._threads = thread_budget() if threads is None else max(1, threads)
@@ -182,7 +179,7 @@ class OnnxEmbedder:
             if self._tokenizer is None:
                 # The tokenizers' own pool already honours affinity and quotas, but not our variable.
                 os.environ.setdefault("RAYON_NUM_THREADS", str(self._threads))
-                self._tokenizer = _open_tokenizer(self._folder, self._checked_bytes(self._folder.tokenizer))
+                self._tokenizer = open_tokenizer(self._folder, self._checked_bytes(self._folder.tokenizer))
             return self._tokenizer
 
     def _load_runner(self) -> _Runner:
@@ -215,7 +212,7 @@ class _Runner:
     def __init__(self, folder: ModelFolder, content: bytes) -> None:
         self._path = folder.model
         self._pooling: Pooling = folder.pooling
-        self._session = _open_session(folder.model, content)
+        self._session = open_session(folder.model, content)
         inputs = {value.name: value.type for value in self._session.get_inputs()}
         if "input_ids" not in inputs or not set(inputs) <= set(_INPUTS):
             raise ModelError(
@@ -275,7 +272,7 @@ class _Runner:
         try:
             states = self._session.run([self._output], feed)[0]
         except Exception as error:  # onnxruntime has no common exception class
-            raise ModelError(f"running {str(self._path)!r} failed: {_first_line(error)}") from error
+            raise ModelError(f"running {str(self._path)!r} failed: {first_line(error)}") from error
         vector = _pool(np.asarray(states), self._pooling, window.input_ids.shape[1])
         if vector is None or (self._dimension is not None and vector.shape != (self._dimension,)):
             size, tokens = self._dimension or "dimension", window.input_ids.shape[1]
@@ -298,57 +295,3 @@ def _pool(states: NDArray[Any], pooling: Pooling, tokens: int) -> NDArray[np.flo
     if pooling == "cls":
         rows = rows[:1]
     return np.asarray(rows.max(axis=0) if pooling == "max" else rows.mean(axis=0))
-
-
-def _open_tokenizer(folder: ModelFolder, content: bytes) -> Tokenizer:
-    """Parse ``tokenizer.json`` and undo its truncation and padding: they cut and pad at lengths not the model's."""
-    from tokenizers import Tokenizer
-
-    try:
-        tokenizer = Tokenizer.from_str(content.decode())
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        special = tokenizer.num_special_tokens_to_add(False)
-    except Exception as error:  # the package raises plain Exception
-        raise ModelError(f"{str(folder.tokenizer)!r} cannot be read: {_first_line(error)}") from error
-    if special >= folder.max_tokens:
-        raise ModelError(
-            f"max_tokens of {str(folder.tokenizer.parent)!r} is {folder.max_tokens}, "
-            f"the {special} special tokens of every text leave no room; correct the configuration"
-        )
-    return tokenizer
-
-
-def _open_session(path: Path, content: bytes) -> Any:
-    """An onnxruntime session that runs on the calling thread, so that any number of texts can run side by side."""
-    import onnxruntime
-
-    if _refers_to_external_data(content):
-        raise ModelError(f"{str(path)!r} keeps weights in other files; save the model as one file")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # what goes wrong is raised, not printed
-    try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime has no common exception class
-        raise ModelError(f"{str(path)!r} cannot be loaded: {_first_line(error)}") from error
-
-
-# The key of an external_data entry in protobuf: field 1, 8 bytes, in any spelling of its two numbers.
-_EXTERNAL_DATA = re.compile(rb"(?:\x0a|\x8a\x80{0,8}\x00)(?:\x08|\x88\x80{0,8}\x00)\Z")
-
-
-def _refers_to_external_data(content: bytes) -> bool:
-    """Whether an ONNX file points to weights in other files (older runtimes follow such paths anywhere)."""
-    position = content.find(b"location")
-    while position >= 0:
-        if _EXTERNAL_DATA.search(content[max(0, position - 20) : position]):
-            return True
-        position = content.find(b"location", position + 1)
-    return False
-
-
-def _first_line(error: Exception) -> str:
-    """The first line of an error's text: runtimes append pages of trace."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:400]

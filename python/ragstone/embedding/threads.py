@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from ragstone.errors import InvalidInput
@@ -16,6 +17,7 @@ def thread_budget() -> int:
 
     A fractional quota is rounded down (never below 1): one thread too many is stopped by the kernel for
     the rest of each period, up to 100 ms, which costs more in the slowest queries than it gains in rate.
+    A limit that changes while a process runs is seen by the next process.
 
     Raises:
         InvalidInput: ``RAGSTONE_THREADS`` is not a whole number from 1 to 1024.
@@ -28,6 +30,12 @@ def thread_budget() -> int:
         if not (wanted.isascii() and wanted.isdigit()) or not 1 <= int(wanted) <= 1024:
             raise InvalidInput(f"RAGSTONE_THREADS is {wanted!r}; set it to a whole number from 1 to 1024, or unset it")
         return int(wanted)
+    return _allowed(os.getpid())
+
+
+@cache
+def _allowed(_process: int) -> int:
+    """What this process may use, found once: reading the quota takes longer than a search."""
     quota = cgroup_cpu_quota()
     available = _available_cpus()
     return available if quota is None else max(1, min(available, int(quota)))

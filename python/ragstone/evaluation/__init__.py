@@ -2,6 +2,22 @@
 
 from __future__ import annotations
 
+from ragstone.evaluation.finetune import FinetuneReport, finetune
+from ragstone.evaluation.freshness import Freshness, freshness
 from ragstone.evaluation.retrieval import RetrievalReport, evaluate, retrieval, run
+from ragstone.evaluation.staleness import Replacement, StaleAnswers, replaced_answers, stale_answers
 
-__all__ = ["RetrievalReport", "evaluate", "retrieval", "run"]
+__all__ = [
+    "FinetuneReport",
+    "Freshness",
+    "Replacement",
+    "RetrievalReport",
+    "StaleAnswers",
+    "evaluate",
+    "finetune",
+    "freshness",
+    "replaced_answers",
+    "retrieval",
+    "run",
+    "stale_answers",
+]

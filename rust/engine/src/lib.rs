@@ -3,7 +3,7 @@
 //! Modules by rank, imports only downward: [`error`], [`bitmap`], [`interrupt`], `instructions`, [`ids`], [`share`] →
 //! [`storage`] → [`dense`], [`lexical`], [`chunks`], [`filter`], [`history`] (siblings that never see each other) →
 //! [`tombstones`], [`segment`], [`fusion`] → [`snapshot`] → [`writer`], [`merge`], [`searcher`] → [`index`]. Beside them,
-//! and used by none of them: [`embedding`], [`routing`] and [`metrics`].
+//! and used by none of them: [`embedding`], [`routing`], [`metrics`], and [`grounding`], which borrows the analyzer.
 #![deny(unsafe_code)]
 
 pub mod bitmap;
@@ -13,6 +13,7 @@ pub mod embedding;
 pub mod error;
 pub mod filter;
 pub mod fusion;
+pub mod grounding;
 pub mod history;
 pub mod ids;
 pub mod index;

@@ -6,6 +6,7 @@
 mod arrays;
 mod embedding;
 mod error;
+mod grounding;
 mod index;
 mod interrupt;
 mod metrics;
@@ -20,6 +21,8 @@ mod _core {
     use super::arrays::{DenseIndex, LexicalIndex, detect_language, instruction_set, instruction_sets};
     #[pymodule_export]
     use super::embedding::StaticEmbedder;
+    #[pymodule_export]
+    use super::grounding::Grounder;
     #[pymodule_export]
     use super::index::Index;
     #[pymodule_export]

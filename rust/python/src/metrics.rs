@@ -29,17 +29,16 @@ impl Judged {
     fn new(py: Python<'_>, run: &Bound<'_, PyDict>, qrels: &Bound<'_, PyDict>) -> PyResult<Self> {
         let mut engine = Engine::default();
         // Kept from query to query, so that each needs no memory of its own.
-        let mut scores = Vec::new();
+        let mut own = Ranking::default();
         for (number, (query, judged)) in qrels.iter().enumerate() {
             if number % SIGNALS_QUERIES == 0 {
                 py.check_signals()?;
             }
-            let relevant = relevant(&query, &judged)?;
-            scores.clear();
-            let ranking = run.get_item(&query)?;
-            let found = ranking.map(|ranking| find(&query, &ranking, &relevant, &mut scores)).transpose()?;
-            let ideal: Vec<i64> = relevant.iter().map(|(_, grade)| *grade).collect();
-            engine.push(scores.len(), &found.unwrap_or_default(), &ideal);
+            own.judge(&query, &judged)?;
+            let ranks = run.get_item(&query)?.map(|scored| own.rank(&query, &scored)).transpose()?.unwrap_or_default();
+            let grades = own.relevant.iter().map(|(_, grade)| *grade);
+            let found = own.asked.iter().map(|&one| own.relevant[one].1);
+            engine.push(own.scores.len(), ranks.into_iter().zip(found), grades);
         }
         Ok(Self { engine })
     }
@@ -82,59 +81,71 @@ impl Judged {
     }
 }
 
-/// The documents of a query with a positive grade.
-fn relevant<'py>(query: &Bound<'py, PyAny>, judged: &Bound<'py, PyAny>) -> PyResult<Vec<(Document<'py>, i64)>> {
-    let mut relevant = Vec::new();
-    for (document, grade) in inner(query, judged, "qrels", "grades")?.iter() {
-        let value = integer(&grade)?.ok_or(()).or_else(|()| {
-            let (document, query, grade) = (document.repr()?, query.repr()?, grade.repr()?);
-            Err(invalid(format!("grade of document {document} for query {query} is {grade}, expected an integer")))
-        })?;
-        let document = name(query, document)?;
-        if value > 0 {
-            relevant.push((document, value));
-        }
-    }
-    Ok(relevant)
+/// One query's judgements and run.
+#[derive(Default)]
+struct Ranking<'py> {
+    /// The documents with a positive grade.
+    relevant: Vec<(Document<'py>, i64)>,
+    /// The scores of all documents that the run has.
+    scores: Vec<f32>,
+    /// Which of the relevant documents the run has, and their scores.
+    asked: Vec<usize>,
+    own: Vec<f32>,
 }
 
-/// Rank and grade of the relevant documents that the run has; fills `scores` with those of all.
-fn find<'py>(
-    query: &Bound<'py, PyAny>,
-    ranking: &Bound<'py, PyAny>,
-    relevant: &[(Document<'py>, i64)],
-    scores: &mut Vec<f32>,
-) -> PyResult<Vec<(usize, i64)>> {
-    let ranking = inner(query, ranking, "run", "scores")?;
-    scores.reserve(ranking.len());
-    for (document, score) in ranking.iter() {
-        // trec_eval stores scores in 32 bits, which makes ties of what differs beyond them.
-        let value = number(&score).unwrap_or(f64::NAN) as f32;
-        if value.is_nan() {
-            let (document, query, score) = (document.repr()?, query.repr()?, score.repr()?);
-            let message = format!("score of document {document} for query {query} is {score}, expected a number");
-            return Err(invalid(message));
+impl<'py> Ranking<'py> {
+    /// Begins with the judgements of a query.
+    fn judge(&mut self, query: &Bound<'py, PyAny>, judged: &Bound<'py, PyAny>) -> PyResult<()> {
+        self.relevant.clear();
+        self.scores.clear();
+        self.asked.clear();
+        self.own.clear();
+        for (document, grade) in inner(query, judged, "qrels", "grades")?.iter() {
+            let Some(value) = integer(&grade)? else {
+                let (document, query, grade) = (document.repr()?, query.repr()?, grade.repr()?);
+                let message = format!("grade of document {document} for query {query} is {grade}, expected an integer");
+                return Err(invalid(message));
+            };
+            let document = name(query, document)?;
+            if value > 0 {
+                self.relevant.push((document, value));
+            }
         }
-        if !document.is_instance_of::<PyString>() {
-            name(query, document)?;
-        }
-        scores.push(value);
+        Ok(())
     }
-    let (mut asked, mut grades) = (Vec::new(), Vec::new());
-    for (document, grade) in relevant {
-        if let Some(score) = ranking.get_item(document)? {
-            asked.push((number(&score).unwrap_or(f64::NAN) as f32, bytes(document)?));
-            grades.push(*grade);
+
+    /// The ranks of those relevant documents that the run has.
+    fn rank(&mut self, query: &Bound<'py, PyAny>, scored: &Bound<'py, PyAny>) -> PyResult<Vec<usize>> {
+        let ranking = inner(query, scored, "run", "scores")?;
+        self.scores.reserve(ranking.len());
+        for (document, score) in ranking.iter() {
+            // trec_eval stores scores in 32 bits, which makes ties of what differs beyond them.
+            let value = number(&score).unwrap_or(f64::NAN) as f32;
+            if value.is_nan() {
+                let (document, query, score) = (document.repr()?, query.repr()?, score.repr()?);
+                let message = format!("score of document {document} for query {query} is {score}, expected a number");
+                return Err(invalid(message));
+            }
+            if !document.is_instance_of::<PyString>() {
+                name(query, document)?;
+            }
+            self.scores.push(value);
         }
+        for (one, (document, _)) in self.relevant.iter().enumerate() {
+            if let Some(score) = ranking.get_item(document)? {
+                self.asked.push(one);
+                self.own.push(number(&score).unwrap_or(f64::NAN) as f32);
+            }
+        }
+        // The ids that `ranks` sorts are borrowed from here.
+        let mut documents: Vec<Document<'py>> = Vec::new();
+        let all = &mut documents;
+        ranks(&self.scores, &self.own, || {
+            *all = ranking.keys().iter().map(|document| name(query, document)).collect::<PyResult<_>>()?;
+            let own = self.asked.iter().map(|&one| bytes(&self.relevant[one].0)).collect::<PyResult<Vec<_>>>()?;
+            Ok((all.iter().map(bytes).collect::<PyResult<Vec<_>>>()?, own))
+        })
     }
-    // The ids that `ranks` sorts are borrowed from here.
-    let mut documents: Vec<Document<'py>> = Vec::new();
-    let all = &mut documents;
-    let found = ranks(scores, &asked, move || {
-        *all = ranking.keys().iter().map(|document| name(query, document)).collect::<PyResult<_>>()?;
-        all.iter().map(bytes).collect::<PyResult<Vec<_>>>()
-    })?;
-    Ok(found.into_iter().zip(grades).collect())
 }
 
 /// The documents of one query as a dictionary: another mapping is copied into one.

@@ -25,7 +25,7 @@ pub(super) fn lower(raw: &str, turkish: bool, out: &mut String) {
 }
 
 /// Appends `raw` in lower case without diacritics, compatibility forms replaced by the plain ones.
-pub(super) fn fold(raw: &str, out: &mut String) {
+pub(crate) fn fold(raw: &str, out: &mut String) {
     let start = out.len();
     let raw = prefix(raw, RAW_BYTES_MAX);
     if raw.is_ascii() {
@@ -73,7 +73,7 @@ pub(super) fn is_format(c: char) -> bool {
 }
 
 /// Whether `c` belongs to the character before it.
-pub(super) fn is_attached(c: char) -> bool {
+pub(crate) fn is_attached(c: char) -> bool {
     !c.is_ascii() && (is_combining_mark(c) || is_format(c) || matches!(c, '\u{ff9e}' | '\u{ff9f}'))
 }
 

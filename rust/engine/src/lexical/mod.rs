@@ -46,6 +46,7 @@ pub use corrections::Corrections;
 pub use dictionary::{TermId, Terms};
 pub use encode::WINDOW;
 pub use expand::{EXPANSIONS_MAX, prefixed, similar};
+pub(crate) use fold::{fold, is_attached};
 pub use index::LexicalIndex;
 pub use languages::detect;
 pub use merge::{DROPPED, merge};

@@ -25,11 +25,16 @@ pub struct Judged {
 impl Judged {
     /// Appends a query: how many documents the run has for it, its relevant documents among these as rank and grade,
     /// and the grades of all its relevant documents, both in any order.
-    pub fn push(&mut self, retrieved: usize, found: &[(usize, i64)], ideal: &[i64]) {
+    pub fn push(
+        &mut self,
+        retrieved: usize,
+        found: impl IntoIterator<Item = (usize, i64)>,
+        ideal: impl IntoIterator<Item = i64>,
+    ) {
         let (from, ideal_from) = (self.found.len(), self.ideal.len());
-        self.found.extend_from_slice(found);
+        self.found.extend(found);
         self.found[from..].sort_unstable();
-        self.ideal.extend_from_slice(ideal);
+        self.ideal.extend(ideal);
         self.ideal[ideal_from..].sort_unstable_by(|a, b| b.cmp(a));
         self.queries.push((retrieved, self.found.len(), self.ideal.len()));
     }

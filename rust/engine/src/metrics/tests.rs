@@ -30,10 +30,9 @@ proptest! {
         };
         let ids: Vec<String> = (0..scores.len()).map(|row| format!("d{}", row * 7919 % 1009)).collect();
         let order = sorted(&scores, &ids);
-        let asked: Vec<(f32, &str)> =
-            (0..scores.len()).step_by(share).map(|row| (scores[row], ids[row].as_str())).collect();
-        let all = || Ok::<_, Infallible>(ids.iter().map(String::as_str).collect());
-        let found = ranks(&scores, &asked, all).unwrap();
+        let asked: Vec<f32> = scores.iter().copied().step_by(share).collect();
+        let own = ids.iter().step_by(share).collect();
+        let found = ranks(&scores, &asked, || Ok::<_, Infallible>((ids.iter().collect(), own))).unwrap();
         let expected: Vec<usize> = (0..scores.len())
             .step_by(share)
             .map(|row| order.iter().position(|&other| other == row).unwrap() + 1)
@@ -45,18 +44,18 @@ proptest! {
 /// Ids are asked for where no score is shared: most of the time would go there.
 #[test]
 fn ids_are_only_needed_for_ties() {
-    let all = || -> Result<Vec<&str>, &str> { Err("asked for ids") };
-    assert_eq!(ranks(&[1.0, 3.0, 2.0, 2.0], &[(3.0, "b"), (1.0, "a")], all), Ok(vec![1, 4]));
-    assert_eq!(ranks(&[1.0, 3.0, 2.0, 2.0], &[(2.0, "c")], all), Err("asked for ids"));
+    let ids = || -> Result<(Vec<&str>, Vec<&str>), &str> { Err("asked for ids") };
+    assert_eq!(ranks(&[1.0, 3.0, 2.0, 2.0], &[3.0, 1.0], ids), Ok(vec![1, 4]));
+    assert_eq!(ranks(&[1.0, 3.0, 2.0, 2.0], &[2.0], ids), Err("asked for ids"));
 }
 
 /// A wrong gain, discount, cut or denominator.
 #[test]
 fn values_equal_a_hand_calculation() {
     let mut judged = Judged::default();
-    judged.push(4, &[(4, 1), (2, 2)], &[1, 3, 2]);
-    judged.push(0, &[], &[1]);
-    judged.push(3, &[], &[]);
+    judged.push(4, [(4, 1), (2, 2)], [1, 3, 2]);
+    judged.push(0, [], [1]);
+    judged.push(3, [], []);
     let log3 = 3.0_f64.log2();
     let expected = [
         ("P@2", 1.0 / 2.0),
@@ -85,7 +84,7 @@ fn values_equal_a_hand_calculation() {
 #[test]
 fn extremes_stay_numbers() {
     let mut judged = Judged::default();
-    judged.push(usize::MAX, &[(1 << 40, 1000), (5000, i64::MAX)], &[1000, i64::MAX]);
+    judged.push(usize::MAX, [(1 << 40, 1000), (5000, i64::MAX)], [1000, i64::MAX]);
     for name in ["nDCG", "AP", "RR", "P@999999999", "R@999999999", "ContextPrecision"] {
         let value = judged.values(&[Metric::parse(name).unwrap()])[0];
         assert!((0.0..=1.0).contains(&value), "{name} is {value}");
