@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from judged import Qrels, lines, questions
 
-from ragstone import Document
+from judged import Qrels, lines, questions
+from ragstone import Document, route
 
 # Sets that people asked questions of, and sets whose queries are claims or whose judgements are known to be incomplete.
 QUESTION_SETS = ("dolly", "xquad-en", "pubmedqa", "covidqa-long")
@@ -18,6 +18,8 @@ OTHER_SETS = ("cranfield", "scifact-train")
 DOLLY_PASSAGES = 1_200
 # The built-in embedder was trained on it: with that one its figures say nothing.
 SEEN_BY_BUILTIN = "dolly"
+# After a name: with those questions too that the router takes for instructions.
+ALL = " with instructions"
 _SHINGLE, _SHARED = 8, 0.5
 
 
@@ -26,6 +28,7 @@ class QuestionSet:
     """A corpus, its questions, what answers them, and questions of other fields.
 
     ``copies`` is the number of documents of which another one is a near copy: those count as answers too.
+    ``unrouted`` questions were left out: the router takes them for no question of fact, so ``ask`` would not search.
     """
 
     name: str
@@ -34,13 +37,18 @@ class QuestionSet:
     qrels: Qrels
     far: list[str]
     copies: int
+    unrouted: int
 
 
 def question_set(shared: Path, name: str, *, most: int, far: int = 200) -> QuestionSet:
-    """A set by name: at most so many questions, evenly spaced, and so many of other fields."""
+    """A set by name: at most so many questions of fact, evenly spaced, and so many of other fields."""
     data = shared / "data"
-    read = {"dolly": _dolly, "covidqa-long": _covid}.get(name, _beir)
-    documents, asked, qrels = read(data, name)
+    plain = name.removesuffix(ALL)
+    read = {"dolly": _dolly, "covidqa-long": _covid}.get(plain, _beir)
+    documents, asked, qrels = read(data, plain)
+    everything = len(asked)
+    if not name.endswith(ALL):
+        asked = {key: text for key, text in asked.items() if route(text).path in ("retrieve", "hybrid")}
     spaced = [list(asked)[int(place)] for place in np.linspace(0, len(asked) - 1, min(most, len(asked)))]
     copies = near_copies({document.document_id: document.text for document in documents})
     chosen = {key: asked[key] for key in spaced}
@@ -51,6 +59,7 @@ def question_set(shared: Path, name: str, *, most: int, far: int = 200) -> Quest
         qrels={key: _with_copies(qrels[key], copies) for key in chosen},
         far=_far(data, name, far),
         copies=len(copies),
+        unrouted=everything - len(asked),
     )
 
 
@@ -117,10 +126,10 @@ def _dolly(data: Path, name: str) -> tuple[list[Document], dict[str, str], Qrels
 
 
 def _far(data: Path, name: str, count: int) -> list[str]:
-    """Questions of other fields: of a bank's customers, of searchers, and of medicine where the set is not of it."""
-    pools = [data / "queries" / "banking.jsonl", data / "queries" / "nq.jsonl"]
-    if name in ("dolly", "xquad-en", "cranfield"):
-        pools.append(data / "sets" / "pubmedqa" / "queries.jsonl")
+    """Questions of other fields: a bank's customers', and medicine or the web's trivia, whichever the set is not of."""
+    medicine, trivia = data / "sets" / "pubmedqa" / "queries.jsonl", data / "queries" / "nq.jsonl"
+    other = medicine if name.removesuffix(ALL) in ("dolly", "xquad-en") else trivia
+    pools = [data / "queries" / "banking.jsonl", other]
     each = -(-count // len(pools))
     far = []
     for pool in pools:

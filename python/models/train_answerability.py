@@ -9,7 +9,7 @@ Writes ``python/ragstone/answerability.json`` and ``python/models/ANSWERABILITY.
 
 Rows *others* are by weights fitted on all other sets, so they say what to expect of a corpus never seen. Rows
 *calibrated* are by ``ragstone.calibrate`` on every second question, measured on the rest; *generated* by the same on
-questions made from the corpus. Near: AUROC of answerable against near; kept and refused by the threshold.
+questions made from the corpus, which only scale the weights of all other sets. Near: AUROC of answerable against near; kept and refused by the threshold.
 """
 
 from __future__ import annotations
@@ -27,20 +27,19 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "benches"))
 
-from judged import Kept, lines  # noqa: E402
-from null_sets import OTHER_SETS, QUESTION_SETS, SEEN_BY_BUILTIN, QuestionSet, question_set  # noqa: E402
-
 import ragstone  # noqa: E402
+from judged import Kept, lines  # noqa: E402
+from null_sets import OTHER_SETS, QUESTION_SETS, SEEN_BY_BUILTIN, question_set  # noqa: E402
 from ragstone.answerability import FEATURES, Model, features  # noqa: E402
 from ragstone.embedding import embedder as find_embedder  # noqa: E402
 from ragstone.estimates import auroc, calibration_error  # noqa: E402
 from ragstone.evaluation.calibration import Example, examples_of, fit, fitted, generated_questions  # noqa: E402
 
 EMBEDDERS = ("minilm", "builtin")
-QUESTIONS = 500  # of each set, evenly spaced
-KEPT = 0.93  # share of answerable questions that the threshold keeps
+QUESTIONS = 800  # of each set, evenly spaced
+KEPT = 0.95  # share of answerable questions that the threshold keeps
 # The handbook's questions are few beside the public sets', and the only ones that look like a company's.
-WEIGHT = {"handbook": 1.0, "cranfield": 0.5, "scifact-train": 0.5}
+WEIGHT = {"handbook": 2.0, "cranfield": 0.5, "scifact-train": 0.5}
 ALL = ("recalibrated", "linear", "products")
 HIDDEN = {"other": (7,), "bm25": (7, 8, 9, 10, 14, 15)}
 HEAD = (
@@ -71,9 +70,11 @@ def main() -> None:
             model = _shipped(others, ())
             table.append(_row(name, "others", set_name, chunks[set_name], judged, _by(model), model.threshold))
             if set_name in made:
-                table += _calibrated(name, set_name, chunks[set_name], examples, made[set_name], models[name])
+                table += _calibrated(name, set_name, chunks[set_name], examples, made[set_name], model)
         model = models[name]
-        table.append(_row(name, "held-out half", "handbook", chunks["handbook"], tests["handbook"], _by(model), model.threshold))
+        table.append(
+            _row(name, "held-out half", "handbook", chunks["handbook"], tests["handbook"], _by(model), model.threshold)
+        )
     for name, change in (("other", _same), ("bm25", _without_dense)):
         changed = {key: [change(example) for example in own] for key, own in pooled.items()}
         models[name] = _shipped(changed, HIDDEN[name])
@@ -85,14 +86,14 @@ def main() -> None:
                 table.append(_row(name, "others", base, chunks.get(base, 0), examples, _by(model), model.threshold))
     fields = {name: {key: _json(value) for key, value in asdict(model).items()} for name, model in models.items()}
     (ROOT / "python" / "ragstone" / "answerability.json").write_text(json.dumps(fields, indent=1) + "\n")
-    text = "\n".join(["# Answerability: how the shipped weights do", "", (__doc__ or "").strip(), "", *table, "", *_weights(models)])
+    text = "\n".join(
+        ["# Answerability: how the shipped weights do", "", (__doc__ or "").strip(), "", *table, "", *_weights(models)]
+    )
     (ROOT / "python" / "models" / "ANSWERABILITY.md").write_text(text + "\n")
     print(text)
 
 
-def _collected(
-    options: argparse.Namespace, name: str, kept: Kept
-) -> tuple[Sets, Sets, Sets, dict[str, int]]:
+def _collected(options: argparse.Namespace, name: str, kept: Kept) -> tuple[Sets, Sets, Sets, dict[str, int]]:
     """By set: examples to fit on, to test on where those are others, on generated questions; chunks."""
     sets: Sets = {}
     made: Sets = {}
@@ -171,15 +172,21 @@ def _calibrated(
     first = [example for example in examples if example.question in half]
     second = [example for example in examples if example.question not in half]
     rows = []
-    for rows_name, own, forms in (("calibrated", first, ALL), ("generated", made, ALL[:1])):
+    for rows_name, own, forms in (("calibrated", first, ALL[1:]), ("generated", made, ALL[:1])):
         model, form, _ = fit(own, default, forms=forms)
         rows.append(_row(name, f"{rows_name}: {form}", set_name, chunks, second, _by(model), model.threshold))
-    rows.append(_row(name, "shipped", set_name, chunks, second, _by(default), default.threshold))
+    rows.append(_row(name, "others, same half", set_name, chunks, second, _by(default), default.threshold))
     return rows
 
 
 def _row(
-    name: str, rows: str, set_name: str, chunks: int, examples: Sequence[Example], model: Callable[[Sequence[Example]], np.ndarray], threshold: float
+    name: str,
+    rows: str,
+    set_name: str,
+    chunks: int,
+    examples: Sequence[Example],
+    model: Callable[[Sequence[Example]], np.ndarray],
+    threshold: float,
 ) -> str:
     probability = model(examples)
     of = {kind: probability[[e.kind == kind for e in examples]] for kind in ("answerable", "near", "far")}
@@ -189,7 +196,8 @@ def _row(
     refused = {kind: float((own < threshold).mean()) for kind, own in of.items()}
     return (
         f"| {name} | {rows} | {set_name} | {chunks:,} | {len(examples):,} | {near} | {far} "
-        f"| {calibration_error(both, truth):.3f} | {1 - refused['answerable']:.3f} | {refused['near']:.3f} | {refused['far']:.3f} |"
+        f"| {calibration_error(both, truth):.3f} | {1 - refused['answerable']:.3f} | {refused['near']:.3f} "
+        f"| {refused['far']:.3f} |"
     )
 
 

@@ -152,7 +152,7 @@ def fields(**changed: object) -> dict[str, object]:
 def test_damaged_models_are_refused(changed: dict[str, object]) -> None:
     """Catches a file of nonsense that makes every answer look certain, or divides by zero."""
     assert model_of(fields()).threshold == 0.5
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=next(iter(changed)) + "|scale is not positive|threshold"):
         model_of(fields(**changed))
 
 
@@ -178,7 +178,10 @@ def test_evidence_says_what_the_best_hits_have(tmp_path: Path) -> None:
         assert evidence["covered"][0] > evidence["covered"][1]
         assert 0 < evidence["covered_sentence"] < evidence["covered"][0]
         assert (evidence["names"], evidence["names_covered"]) == (2, 2)
-        assert len(evidence["hit_bm25"]) == len(evidence["hit_cosine"]) == evidence["shared"] == 3 or evidence["shared"] >= 1
+        assert (
+            len(evidence["hit_bm25"]) == len(evidence["hit_cosine"]) == evidence["shared"] == 3
+            or evidence["shared"] >= 1
+        )
         without, less = index.search_with_evidence(question, without=["a", "unknown"])
         assert {hit.document_id for hit in without.hits} <= {"b", "c"}
         assert max(less["covered"]) < evidence["covered"][0]
@@ -189,9 +192,10 @@ def test_what_was_left_out_looks_like_what_never_was(tmp_path: Path) -> None:
     """Catches a signal that betrays left-out documents: calibration would learn it, and fail on real questions."""
     texts = [f"topic {number} alpha{number % 7} beta{number % 5} gamma{number % 3}" for number in range(200)]
     everything = [Document(f"d{number}", text) for number, text in enumerate(texts)]
-    with ragstone.open(tmp_path / "a", embedder="hashing") as whole, ragstone.open(
-        tmp_path / "b", embedder="hashing"
-    ) as cut:
+    with (
+        ragstone.open(tmp_path / "a", embedder="hashing") as whole,
+        ragstone.open(tmp_path / "b", embedder="hashing") as cut,
+    ):
         whole.upsert(everything)
         cut.upsert([document for document in everything if document.document_id != "d17"])
         question = "alpha3 beta2 gamma2 of topic 17"

@@ -15,7 +15,9 @@ def add(commands: Subparsers) -> None:
     text = "ask questions with and without their answers in the corpus, and see which are refused"
     parser = command(commands, "null", _null, text)
     parser.add_argument("kb", type=Path, metavar="KB", help="directory of the index")
-    parser.add_argument("--answerable", "--questions", type=Path, required=True, metavar="FILE", help=".jsonl: _id, text")
+    parser.add_argument(
+        "--answerable", "--questions", type=Path, required=True, metavar="FILE", help=".jsonl: _id, text"
+    )
     parser.add_argument("--qrels", type=Path, metavar="FILE", help="documents that answer them: query, document, grade")
     parser.add_argument("--unanswerable", type=Path, metavar="FILE", help=".jsonl of questions without an answer")
 

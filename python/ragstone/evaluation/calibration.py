@@ -29,7 +29,7 @@ _QUESTIONS_LEAST = 20
 _FORMS: dict[str, tuple[float, int]] = {"recalibrated": (0.01, 0), "linear": (2.0, 120), "products": (20.0, 600)}
 _GENERATED_MOST = 400
 # Words of a sentence that questions are made of, and the share of them that come from another sentence.
-_WORDS_LEAST, _WORDS_MOST, _FOREIGN = 3, 40, 0.3
+_WORDS_LEAST, _WORDS_MOST, _FOREIGN = 3, 40, 0.1
 _WORD = re.compile(r"[^\W_]+(?:[-'][^\W_]+)*")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _TEMPLATES = ("What is {}?", "{}", "How does {}?", "When did {}?", "Which {}?", "Who {}?", "What about {}?")
@@ -127,7 +127,9 @@ def calibrate(
         source = "generated"
         questions, qrels = generated_questions(index, seed=seed)
     elif qrels is None:
-        raise InvalidInput("questions come without judgements: pass qrels, the grades of the documents that answer them")
+        raise InvalidInput(
+            "questions come without judgements: pass qrels, the grades of the documents that answer them"
+        )
     examples = list(examples_of(index, questions, qrels or {}, unanswerable, progress=progress))
     answerable = sum(example.kind == "answerable" for example in examples)
     if answerable < _QUESTIONS_LEAST:
@@ -289,9 +291,7 @@ def _folds(questions: Sequence[str], seed: int) -> NDArray[np.int64]:
     return np.array([shuffled[distinct[question]] for question in questions], dtype=np.int64)
 
 
-def fitted(
-    form: str, values: _Values, truth: _Values, importance: _Values, default: Model | None = None
-) -> Model:
+def fitted(form: str, values: _Values, truth: _Values, importance: _Values, default: Model | None = None) -> Model:
     """A model of one form, fitted to rows of :func:`~ragstone.answerability.features`, whose threshold is still 0.5."""
     ridge = _FORMS[form][0]
     if form == "recalibrated" and default is not None:
@@ -303,8 +303,8 @@ def fitted(
     mean, scale = values.mean(axis=0), values.std(axis=0)
     scale[scale < 1e-9] = 1.0
     shape = Model(_rounded(mean), _rounded(scale), (), 0.0, 0.5)
-    weight = _logistic(_design(shape, values, products=form == "products"), truth, importance, ridge)
-    return Model(shape.mean, shape.scale, _rounded(weight[:-1]), float(weight[-1]), 0.5)
+    own = _logistic(_design(shape, values, products=form == "products"), truth, importance, ridge)
+    return Model(shape.mean, shape.scale, _rounded(own[:-1]), float(own[-1]), 0.5)
 
 
 def _design(model: Model, values: _Values, *, products: bool) -> _Values:
@@ -314,7 +314,8 @@ def _design(model: Model, values: _Values, *, products: bool) -> _Values:
 
 def _logits(model: Model, values: _Values) -> _Values:
     products = len(model.weight) > len(model.mean)
-    return _design(model, values, products=products) @ np.array(model.weight) + model.bias
+    logits: _Values = _design(model, values, products=products) @ np.array(model.weight) + model.bias
+    return logits
 
 
 def _probabilities(model: Model, values: _Values) -> _Values:

@@ -66,7 +66,8 @@ class NullReport:
     def __str__(self) -> str:
         weights = "its own calibration" if self.calibrated else "the weights that ship"
         lines = [
-            f"corpus               {self.chunks:,} chunks of {self.documents:,} documents, generation {self.generation}",
+            f"corpus               {self.chunks:,} chunks of {self.documents:,} documents, generation "
+            f"{self.generation}",
             f"judged by            {weights}, embedder {self.embedder or 'none: BM25 alone'}",
             f"null retrieval rate  {self.rate}  of {self.rate.samples:,} questions",
             f"answerable kept      {self.kept}  of {self.kept.samples:,}, threshold {self.threshold:.3f}",
@@ -164,9 +165,7 @@ def null_of(index: Index, examples: Sequence[Example]) -> NullReport:
     )
 
 
-def _separation(
-    answerable: NDArray[np.float64], others: NDArray[np.float64], passed: NDArray[np.bool_]
-) -> Separation:
+def _separation(answerable: NDArray[np.float64], others: NDArray[np.float64], passed: NDArray[np.bool_]) -> Separation:
     line = float(np.quantile(answerable, 1 - _KEPT))
     # Each class counts half, so both are repeated to about the same number.
     times = max(1, round(len(answerable) / len(others))), max(1, round(len(others) / len(answerable)))
