@@ -90,7 +90,7 @@ class SearchIndex(Store):
         >>> abs(sum(hit.explain["parts"].values()) - hit.score) < 1e-6
         True
         """
-        result, _ = self.search_with_evidence(
+        result, _ = self._search(
             query,
             vector=vector,
             top_k=top_k,
@@ -102,6 +102,7 @@ class SearchIndex(Store):
             timeout_s=timeout_s,
             fusion=fusion,
             dense_weight=dense_weight,
+            evidence=False,
         )
         self._note([result], top_k)
         return result
@@ -194,8 +195,45 @@ class SearchIndex(Store):
         timeout_s: float | None = None,
         fusion: Fusion = "self_scaling",
         dense_weight: float | None = None,
+        without: Sequence[str] = (),
     ) -> tuple[SearchResult, _core.Evidence]:
-        """A search together with what the query looked like to the index: the raw material of answerability."""
+        """A search together with what the query looked like to the index: the raw material of answerability.
+
+        Documents ``without`` are not found: as if the answer to a question were taken out of the corpus.
+        """
+        return self._search(
+            query,
+            vector=vector,
+            top_k=top_k,
+            mode=mode,
+            filter=filter,
+            principals=principals,
+            exact=exact,
+            explain=explain,
+            timeout_s=timeout_s,
+            fusion=fusion,
+            dense_weight=dense_weight,
+            evidence=True,
+            without=without,
+        )
+
+    def _search(
+        self,
+        query: QueryLike | None,
+        *,
+        vector: ArrayLike | None,
+        top_k: int,
+        mode: Mode,
+        filter: FilterLike | None,
+        principals: Sequence[str] | None,
+        exact: bool,
+        explain: bool,
+        timeout_s: float | None,
+        fusion: Fusion,
+        dense_weight: float | None,
+        evidence: bool,
+        without: Sequence[str] = (),
+    ) -> tuple[SearchResult, _core.Evidence]:
         started = time.perf_counter()
         words, query_text = (None, "") if query is None else (asked(query), plain(query))
         if words is None and vector is None:
@@ -212,6 +250,8 @@ class SearchIndex(Store):
             principals=principals,
             exact=exact,
             explain=explain,
+            evidence=evidence,
+            without=without,
             timeout_s=timeout_s,
             fusion=fusion,
             dense_weight=dense_weight,
@@ -223,12 +263,12 @@ class SearchIndex(Store):
             vectors = self._query_vectors([query_text], mode, arguments)
             ready = None if vectors is None else vectors[0]
         embedded = time.perf_counter()
-        found, evidence, snapshot, warnings, parts = self._core.search(words, ready, arguments)
+        found, told_of, snapshot, warnings, parts = self._core.search(words, ready, arguments)
         searched = time.perf_counter()
         result = answered(query_text, found, warnings, snapshot, 0.0, explain=explain, mode=mode)
         ended = time.perf_counter()
         spent = stages(embedded - checked, parts, ended - searched)
-        return replace(result, latency_ms=(ended - started) * 1000, stages=spent), evidence
+        return replace(result, latency_ms=(ended - started) * 1000, stages=spent), told_of
 
     def _note(self, results: Sequence[SearchResult], top_k: int) -> None:
         """Called with what is about to be returned, for an index that logs it."""

@@ -17,7 +17,7 @@ PYTHON = [
     {"estimates", "lines"},
     {"answerability", "chunking", "citation", "comparison", "documents", "embedding", "filters", "metrics", "query"}
     | {"recommender", "scoring"},
-    {"arrays", "exchange", "grounding", "judgements"},
+    {"arrays", "calibrated", "exchange", "grounding", "judgements"},
     {"recall", "store"},
     {"index"},
     {"pipeline"},

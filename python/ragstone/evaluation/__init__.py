@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from ragstone.evaluation.calibration import CalibrationReport, calibrate
 from ragstone.evaluation.finetune import FinetuneReport, finetune
 from ragstone.evaluation.freshness import Freshness, freshness
+from ragstone.evaluation.null import NullReport, null
 from ragstone.evaluation.retrieval import RetrievalReport, evaluate, retrieval, run
 from ragstone.evaluation.staleness import Replacement, StaleAnswers, replaced_answers, stale_answers
 
 __all__ = [
+    "CalibrationReport",
     "FinetuneReport",
     "Freshness",
     "Replacement",
+    "NullReport",
     "RetrievalReport",
     "StaleAnswers",
+    "calibrate",
     "evaluate",
     "finetune",
     "freshness",
+    "null",
     "replaced_answers",
     "retrieval",
     "run",
