@@ -1,205 +1,218 @@
 """Fits the weights of ``ragstone.answerability`` and says how well they tell answerable questions from others.
 
-    python python/models/train_answerability.py [--sets ../shared/data/sets] [--handbook corpora/handbook]
+    python python/models/train_answerability.py [--shared ../shared] [--handbook corpora/handbook]
 
-Trained on public question sets, each query asked twice: of the whole corpus (answerable) and with the documents that
-answer it filtered out (a *near* unanswerable: same field, no answer). Also asked of another set's corpus (*far*).
-Every second question of the project's handbook is trained on too, the others are for testing only. Writes
-``python/ragstone/answerability.json`` and ``python/models/ANSWERABILITY.md``; no randomness.
+Fitted on public sets of questions, each asked twice: of the whole corpus (answerable), and with the documents that
+answer it, and near copies of them, left out (a *near* unanswerable: same field, no answer). Questions of other fields
+are asked too (*far*). Every second question of the project's handbook is fitted on, the others are for testing only.
+Writes ``python/ragstone/answerability.json`` and ``python/models/ANSWERABILITY.md``; no randomness but a fixed seed.
+
+Rows *others* are by weights fitted on all other sets, so they say what to expect of a corpus never seen. Rows
+*calibrated* are by ``ragstone.calibrate`` on every second question, measured on the rest; *generated* by the same on
+questions made from the corpus, which only scale the weights of all other sets. Near: AUROC of answerable against near; kept and refused by the threshold.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
+import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
-import ragstone
-from ragstone import Document, F
-from ragstone.answerability import features
 
 ROOT = Path(__file__).resolve().parents[2]
-TRAINING_SETS = ("xquad-en", "pubmedqa", "cranfield")
-QUERIES_MAX = 250  # of each set, evenly spaced
+sys.path.insert(0, str(ROOT / "benches"))
+
+import ragstone  # noqa: E402
+from judged import Kept, lines  # noqa: E402
+from null_sets import OTHER_SETS, QUESTION_SETS, SEEN_BY_BUILTIN, question_set  # noqa: E402
+from ragstone.answerability import FEATURES, Model, features  # noqa: E402
+from ragstone.embedding import embedder as find_embedder  # noqa: E402
+from ragstone.estimates import auroc, calibration_error  # noqa: E402
+from ragstone.evaluation.calibration import Example, examples_of, fit, fitted, generated_questions  # noqa: E402
+
 EMBEDDERS = ("minilm", "builtin")
-RIDGE = 1.0
-HANDBOOK_TIMES = 4
-KEPT = 0.93  # share of answerable training questions that the threshold keeps
-
-
-@dataclass(frozen=True)
-class Example:
-    """Evidence of one query with what is true of it."""
-
-    evidence: dict[str, Any]
-    answerable: bool
-    kind: str
+QUESTIONS = 800  # of each set, evenly spaced
+KEPT = 0.95  # share of answerable questions that the threshold keeps
+# The handbook's questions are few beside the public sets', and the only ones that look like a company's.
+WEIGHT = {"handbook": 2.0, "cranfield": 0.5, "scifact-train": 0.5}
+ALL = ("recalibrated", "linear", "products")
+HIDDEN = {"other": (7,), "bm25": (7, 8, 9, 10, 14, 15)}
+HEAD = (
+    "| model | rows | set | chunks | questions | near | far | ECE | kept | near refused | far refused |\n"
+    "|---|---|---|---|---|---|---|---|---|---|---|"
+)
+Sets = dict[str, list[Example]]
 
 
 def main() -> None:
     """Collect, fit, test, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sets", type=Path, default=ROOT.parent / "shared" / "data" / "sets")
+    parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared")
     parser.add_argument("--handbook", type=Path, default=ROOT / "corpora" / "handbook")
+    parser.add_argument("--embeddings", type=Path, default=ROOT / ".build" / "bench" / "embeddings")
     options = parser.parse_args()
-    models, lines = {}, ["# Answerability: how the shipped weights do", "", __doc__ or "", _table_head()]
-    pooled: list[Example] = []
-    pooled_test: list[Example] = []
-    for embedder in EMBEDDERS:
-        train = list(_training(options.sets, embedder))
-        own = list(_handbook(options.handbook, embedder))
-        # Few beside the public sets', and the only ones that look like a company's: they count several times.
-        train += own[::2] * HANDBOOK_TIMES
-        test = own[1::2]
-        pooled += train
-        pooled_test += test
-        models[embedder] = _fit(train, hidden=())
-        lines += _report(embedder, models[embedder], train, test)
-    models["other"] = _fit(pooled, hidden=(0,))
-    lines += _report("other (no raw cosine)", models["other"], pooled, pooled_test)
-    blind, blind_test = [_without_dense(one) for one in pooled], [_without_dense(one) for one in pooled_test]
-    models["bm25"] = _fit(blind, hidden=(0, 1, 2, 7, 9))
-    lines += _report("bm25", models["bm25"], blind, blind_test)
-    (ROOT / "python" / "ragstone" / "answerability.json").write_text(json.dumps(models, indent=1) + "\n")
-    text = "\n".join(lines) + "\n"
-    (ROOT / "python" / "models" / "ANSWERABILITY.md").write_text(text)
+    models, table = {}, [HEAD]
+    pooled: Sets = {}
+    for name in EMBEDDERS:
+        kept = Kept(find_embedder(name), options.embeddings)
+        sets, tests, made, chunks = _collected(options, name, kept)
+        kept.save()
+        pooled |= {f"{set_name} {name}": examples for set_name, examples in sets.items()}
+        models[name] = _shipped(sets, ())
+        for set_name, examples in sets.items():
+            others = {other: own for other, own in sets.items() if other != set_name}
+            judged = tests.get(set_name, examples)
+            model = _shipped(others, ())
+            table.append(_row(name, "others", set_name, chunks[set_name], judged, _by(model), model.threshold))
+            if set_name in made:
+                table += _calibrated(name, set_name, chunks[set_name], examples, made[set_name], model)
+        model = models[name]
+        table.append(
+            _row(name, "held-out half", "handbook", chunks["handbook"], tests["handbook"], _by(model), model.threshold)
+        )
+    for name, change in (("other", _same), ("bm25", _without_dense)):
+        changed = {key: [change(example) for example in own] for key, own in pooled.items()}
+        models[name] = _shipped(changed, HIDDEN[name])
+        for set_name, examples in changed.items():
+            base = set_name.split()[0]
+            others = {key: own for key, own in changed.items() if key.split()[0] != base}
+            model = _shipped(others, HIDDEN[name])
+            if set_name.endswith("builtin") or base == SEEN_BY_BUILTIN:
+                table.append(_row(name, "others", base, chunks.get(base, 0), examples, _by(model), model.threshold))
+    fields = {name: {key: _json(value) for key, value in asdict(model).items()} for name, model in models.items()}
+    (ROOT / "python" / "ragstone" / "answerability.json").write_text(json.dumps(fields, indent=1) + "\n")
+    text = "\n".join(
+        ["# Answerability: how the shipped weights do", "", (__doc__ or "").strip(), "", *table, "", *_weights(models)]
+    )
+    (ROOT / "python" / "models" / "ANSWERABILITY.md").write_text(text + "\n")
     print(text)
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+def _collected(options: argparse.Namespace, name: str, kept: Kept) -> tuple[Sets, Sets, Sets, dict[str, int]]:
+    """By set: examples to fit on, to test on where those are others, on generated questions; chunks."""
+    sets: Sets = {}
+    made: Sets = {}
+    chunks = {}
+    for set_name in (*QUESTION_SETS, *OTHER_SETS):
+        if name == "builtin" and set_name == SEEN_BY_BUILTIN:
+            continue
+        given = question_set(options.shared, set_name, most=QUESTIONS)
+        with tempfile.TemporaryDirectory() as folder, ragstone.open(folder, embedder=kept) as index:
+            index.upsert(given.documents)
+            sets[set_name] = list(examples_of(index, given.questions, given.qrels, given.far))
+            if set_name in QUESTION_SETS:
+                made[set_name] = list(examples_of(index, *generated_questions(index)))
+            chunks[set_name] = len(index)
+        print(name, set_name, chunks[set_name], len(sets[set_name]), file=sys.stderr, flush=True)
+    own = list(_handbook(options.handbook, kept, chunks))
+    sets["handbook"] = own[::2]
+    return sets, {"handbook": own[1::2]}, made, chunks
 
 
-def _qrels(path: Path) -> dict[str, set[str]]:
-    relevant: dict[str, set[str]] = {}
-    with path.open(encoding="utf-8") as file:
-        for query, document, grade in list(csv.reader(file, delimiter="\t"))[1:]:
-            if int(grade) > 0:
-                relevant.setdefault(query, set()).add(document)
-    return relevant
-
-
-def _spread(rows: Sequence[Any], most: int) -> list[Any]:
-    """At most so many rows, evenly spaced."""
-    return [rows[int(place)] for place in np.linspace(0, len(rows) - 1, min(most, len(rows)))]
-
-
-def _training(sets: Path, embedder: str) -> Iterator[Example]:
-    """Each set's queries, asked of the whole corpus, of the corpus without their answers, and of the next set's."""
-    everything = {name: _spread(_rows(sets / name / "queries.jsonl"), QUERIES_MAX) for name in TRAINING_SETS}
-    for place, name in enumerate(TRAINING_SETS):
-        corpus = sets / ("scifact-test" if name == "scifact-train" else name)
-        relevant = _qrels(sets / name / "qrels.tsv")
-        foreign = everything[TRAINING_SETS[(place + 1) % len(TRAINING_SETS)]]
-        with tempfile.TemporaryDirectory() as folder, ragstone.open(folder, embedder=embedder) as index:
-            index.upsert(
-                Document(document_id=row["_id"], title=row["title"], text=row["text"], metadata={"key": row["_id"]})
-                for row in _rows(corpus / "corpus.jsonl")
-                if row["text"].strip()
-            )
-            for row in everything[name]:
-                answers = relevant.get(row["_id"], set())
-                if not answers:
-                    continue
-                yield _asked(index, row["text"], answerable=True, kind="answerable")
-                without = ~F("key").isin(sorted(answers))
-                yield _asked(index, row["text"], answerable=False, kind="near", filter=without)
-            for row in _spread(foreign, QUERIES_MAX // 4):
-                yield _asked(index, row["text"], answerable=False, kind="far")
-
-
-def _asked(index: ragstone.Index, query: str, *, answerable: bool, kind: str, filter: Any = None) -> Example:
-    _, evidence = index.search_with_evidence(query, top_k=5, filter=filter)
-    return Example(evidence=dict(evidence), answerable=answerable, kind=kind)
-
-
-def _handbook(folder: Path, embedder: str) -> Iterator[Example]:
+def _handbook(folder: Path, kept: Kept, chunks: dict[str, int]) -> Iterable[Example]:
     """The project's own questions, with their own unanswerable ones."""
-    with tempfile.TemporaryDirectory() as place, ragstone.open(place, embedder=embedder) as index:
+    with tempfile.TemporaryDirectory() as place, ragstone.open(place, embedder=kept) as index:
         index.ingest(folder / "documents")
-        for row in _rows(folder / "queries" / "answerable.jsonl"):
-            yield _asked(index, row["text"], answerable=True, kind="answerable")
-        for row in _rows(folder / "queries" / "unanswerable.jsonl"):
-            yield _asked(index, row["text"], answerable=False, kind=row["kind"])
+        chunks["handbook"] = len(index)
+        for row in lines(folder / "queries" / "answerable.jsonl"):
+            yield Example(row["text"], index.search_with_evidence(row["text"])[1], "answerable")
+        for row in lines(folder / "queries" / "unanswerable.jsonl"):
+            kind = "far" if row["kind"] == "far" else "near"
+            yield Example(row["text"], index.search_with_evidence(row["text"])[1], kind)
+
+
+def _same(example: Example) -> Example:
+    return example
 
 
 def _without_dense(example: Example) -> Example:
-    return Example({**example.evidence, "cosine": [], "agree": False}, example.answerable, example.kind)
+    evidence = {**example.evidence, "cosine": [], "hit_cosine": [], "agree": False, "shared": 0}
+    return replace(example, evidence=evidence)  # type: ignore[arg-type]
 
 
-def _matrix(examples: Sequence[Example]) -> NDArray[np.float64]:
-    return np.array([features(example.evidence) for example in examples])  # type: ignore[arg-type]
+def _shipped(sets: Sets, hidden: Sequence[int]) -> Model:
+    """One linear model of all sets, each with the same weight, half of it for answerable questions."""
+    examples = [example for own in sets.values() for example in own]
+    values = np.array([features(example.evidence) for example in examples])
+    values[:, list(hidden)] = 0.0
+    truth = np.array([example.kind == "answerable" for example in examples], dtype=np.float64)
+    importance = []
+    for key, own in sets.items():
+        weight = WEIGHT.get(key.split()[0], 1.0) * QUESTIONS
+        counts = {kind: sum(example.kind == kind for example in own) for kind in ("answerable", "near", "far")}
+        share = {"answerable": 0.5, "near": 0.4, "far": 0.1}
+        importance += [weight * share[example.kind] / counts[example.kind] for example in own]
+    model = fitted("linear", values, truth, np.array(importance))
+    own = np.array([model.probability(example.evidence) for example in examples])
+    return replace(model, threshold=round(float(_quantile(own[truth == 1], np.array(importance)[truth == 1])), 4))
 
 
-def _fit(examples: Sequence[Example], hidden: Sequence[int]) -> dict[str, Any]:
-    """Logistic regression by Newton's method with a ridge; hidden features get no weight. Classes weigh the same."""
-    values, truth = _matrix(examples), np.array([example.answerable for example in examples], dtype=float)
-    mean, scale = values.mean(axis=0), values.std(axis=0)
-    scale[scale < 1e-9] = 1.0
-    standard = (values - mean) / scale
-    standard[:, list(hidden)] = 0.0
-    design = np.column_stack([standard, np.ones(len(standard))])
-    importance = np.where(truth == 1, 0.5 / truth.mean(), 0.5 / (1 - truth.mean()))
-    ridge = np.diag([RIDGE] * standard.shape[1] + [0.0])
-    weight = np.zeros(design.shape[1])
-    for _ in range(50):
-        probability = 1 / (1 + np.exp(-design @ weight))
-        gradient = design.T @ (importance * (probability - truth)) + ridge @ weight
-        curvature = (design * (importance * probability * (1 - probability))[:, None]).T @ design + ridge
-        step = np.linalg.solve(curvature + 1e-9 * np.eye(len(weight)), gradient)
-        weight -= step
-        if np.abs(step).max() < 1e-10:
-            break
-    model = {
-        "mean": mean.round(6).tolist(),
-        "scale": scale.round(6).tolist(),
-        "weight": weight[:-1].round(6).tolist(),
-        "bias": round(float(weight[-1]), 6),
-        "threshold": 0.5,
-    }
-    kept = _probabilities(model, examples)[truth == 1]
-    model["threshold"] = round(float(np.quantile(kept, 1 - KEPT)), 4)
-    return model
+def _quantile(values: np.ndarray, weights: np.ndarray) -> float:
+    """The value above which the kept share of the weight lies."""
+    order = np.argsort(values)
+    below = np.cumsum(weights[order]) / weights.sum()
+    return float(values[order][np.searchsorted(below, 1 - KEPT)])
 
 
-def _probabilities(model: dict[str, Any], examples: Sequence[Example]) -> NDArray[np.float64]:
-    standard = (_matrix(examples) - np.array(model["mean"])) / np.array(model["scale"])
-    return 1 / (1 + np.exp(-(standard @ np.array(model["weight"]) + model["bias"])))
+def _by(model: Model) -> Callable[[Sequence[Example]], np.ndarray]:
+    return lambda examples: np.array([model.probability(example.evidence) for example in examples])
 
 
-def _auroc(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float:
-    greater = (positive[:, None] > negative[None, :]).mean() + 0.5 * (positive[:, None] == negative[None, :]).mean()
-    return float(greater)
+def _calibrated(
+    name: str, set_name: str, chunks: int, examples: Sequence[Example], made: Sequence[Example], default: Model
+) -> list[str]:
+    """Rows of calibrations on every second question, and on generated ones, measured on the rest."""
+    questions = list(dict.fromkeys(example.question for example in examples))
+    half = set(questions[::2])
+    first = [example for example in examples if example.question in half]
+    second = [example for example in examples if example.question not in half]
+    rows = []
+    for rows_name, own, forms in (("calibrated", first, ALL[1:]), ("generated", made, ALL[:1])):
+        model, form, _ = fit(own, default, forms=forms)
+        rows.append(_row(name, f"{rows_name}: {form}", set_name, chunks, second, _by(model), model.threshold))
+    rows.append(_row(name, "others, same half", set_name, chunks, second, _by(default), default.threshold))
+    return rows
 
 
-def _table_head() -> str:
+def _row(
+    name: str,
+    rows: str,
+    set_name: str,
+    chunks: int,
+    examples: Sequence[Example],
+    model: Callable[[Sequence[Example]], np.ndarray],
+    threshold: float,
+) -> str:
+    probability = model(examples)
+    of = {kind: probability[[e.kind == kind for e in examples]] for kind in ("answerable", "near", "far")}
+    near, far = (f"{auroc(of['answerable'], of[kind]).value:.3f}" for kind in ("near", "far"))
+    both = np.concatenate([of["answerable"], of["near"]])
+    truth = np.arange(len(both)) < len(of["answerable"])
+    refused = {kind: float((own < threshold).mean()) for kind, own in of.items()}
     return (
-        "| model | data | questions | AUROC near | AUROC far | answerable kept | near refused | far refused |\n"
-        "|---|---|---|---|---|---|---|---|"
+        f"| {name} | {rows} | {set_name} | {chunks:,} | {len(examples):,} | {near} | {far} "
+        f"| {calibration_error(both, truth):.3f} | {1 - refused['answerable']:.3f} | {refused['near']:.3f} "
+        f"| {refused['far']:.3f} |"
     )
 
 
-def _report(name: str, model: dict[str, Any], train: Sequence[Example], test: Sequence[Example]) -> list[str]:
-    lines = []
-    for data, examples in (("fitted on", train), ("handbook, held-out half", test)):
-        probability = _probabilities(model, examples)
-        kinds = ("answerable", "near", "far")
-        of = {kind: probability[[example.kind == kind for example in examples]] for kind in kinds}
-        refused = {kind: float((values < model["threshold"]).mean()) for kind, values in of.items()}
-        lines.append(
-            f"| {name} | {data} | {len(examples)} | {_auroc(of['answerable'], of['near']):.3f} "
-            f"| {_auroc(of['answerable'], of['far']):.3f} | {1 - refused['answerable']:.3f} "
-            f"| {refused['near']:.3f} | {refused['far']:.3f} |"
-        )
-    return lines
+def _json(value: object) -> object:
+    if isinstance(value, tuple):
+        return [round(float(one), 6) for one in value]
+    return round(float(value), 6)  # type: ignore[arg-type]
+
+
+def _weights(models: dict[str, Model]) -> list[str]:
+    names = list(models)
+    rows = [f"| feature, per spread | {' | '.join(names)} |", "|---|" + "---|" * len(names)]
+    for number, feature in enumerate(FEATURES):
+        rows.append(f"| {feature} | " + " | ".join(f"{models[name].weight[number]:.2f}" for name in names) + " |")
+    return rows
 
 
 if __name__ == "__main__":

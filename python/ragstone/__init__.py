@@ -27,7 +27,7 @@ from ragstone.errors import (
     SearchTimeout,
     StorageError,
 )
-from ragstone.evaluation import evaluate
+from ragstone.evaluation import calibrate, evaluate
 from ragstone.filters import F, Filter
 from ragstone.pipeline import Index, open
 from ragstone.query import Q, Query
@@ -92,6 +92,7 @@ __all__ = [
     "advise",
     "detect_language",
     "embedder",
+    "calibrate",
     "evaluate",
     "metrics",
     "open",

@@ -44,13 +44,19 @@ class Evidence(TypedDict):
     terms: int
     terms_known: int
     idf_sum: float
-    idf_covered: float
     bm25: list[float]
     bm25_spread: float
     cosine: list[float]
     cosine_mean: float
     cosine_spread: float
     agree: bool
+    shared: int
+    hit_bm25: list[float]
+    hit_cosine: list[float]
+    covered: list[float]
+    covered_sentence: float
+    names: int
+    names_covered: int
 
 @type_check_only
 class SearchArguments(TypedDict):
@@ -63,6 +69,8 @@ class SearchArguments(TypedDict):
     principals: list[str]
     timeout_s: float | None
     explain: bool
+    evidence: bool
+    without: list[str]
 
 @final
 class Index:

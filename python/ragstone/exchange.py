@@ -127,6 +127,8 @@ def told(
     dense_weight: float | None,
     exact: bool = False,
     explain: bool = False,
+    evidence: bool = False,
+    without: Sequence[str] = (),
     timeout_s: float | None = None,
 ) -> _core.SearchArguments:
     """The arguments of a search as the engine takes them, each checked."""
@@ -143,6 +145,8 @@ def told(
         "weight": number(dense_weight, "dense_weight", 0, 1 if fusion == "convex" else 1e6),
         "exact": exact,
         "explain": explain,
+        "evidence": evidence,
+        "without": texts(without, "without", "document_id"),
         "top_k": integer(top_k, "top_k", 1, TOP_K_MAX),
         "filter": filter_json(filter),
         "principals": [] if principals is None else texts(principals, "principals", "principal"),

@@ -17,8 +17,8 @@ PYTHON = [
     {"estimates", "lines"},
     {"answerability", "chunking", "citation", "comparison", "documents", "embedding", "filters", "metrics", "query"}
     | {"recommender", "scoring"},
-    {"arrays", "exchange", "grounding", "judgements"},
-    {"recall"},
+    {"arrays", "calibrated", "exchange", "grounding", "judgements"},
+    {"recall", "store"},
     {"index"},
     {"pipeline"},
     {"bench", "evaluation", "monitoring", "tuning"},

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ragstone.cli import bench, evaluation, monitor
+from ragstone.cli import bench, calibrate, evaluation, monitor
 from ragstone.cli.common import (
     BAD_USE,
     FAILURE,
@@ -119,6 +119,8 @@ def _parser() -> argparse.ArgumentParser:
     tune.add_argument("queries", type=Path, metavar="QUERIES", help='.jsonl with "_id" and "text", 50 queries or more')
     tune.add_argument("qrels", type=Path, metavar="QRELS", help="lines of query, document, grade, as BEIR or TREC")
     tune.add_argument("--principal", action="append", default=[], metavar="NAME", help="who asks; repeatable")
+
+    calibrate.add(commands)
 
     snapshot = command(commands, "snapshot", _snapshot, "copy an index to an empty directory")
     snapshot.add_argument("kb", metavar="KB", help="the index directory")

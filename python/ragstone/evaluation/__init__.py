@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from ragstone.evaluation.calibration import CalibrationReport, calibrate
 from ragstone.evaluation.finetune import FinetuneReport, finetune
 from ragstone.evaluation.freshness import Freshness, freshness
 from ragstone.evaluation.grounded import GroundedReport, groundedness
+from ragstone.evaluation.null import NullReport, null
 from ragstone.evaluation.retrieval import RetrievalReport, evaluate, retrieval, run
 from ragstone.evaluation.staleness import Replacement, StaleAnswers, replaced_answers, stale_answers
 
 __all__ = [
+    "CalibrationReport",
     "FinetuneReport",
     "Freshness",
     "GroundedReport",
+    "NullReport",
     "Replacement",
     "RetrievalReport",
     "StaleAnswers",
+    "calibrate",
     "evaluate",
     "finetune",
     "freshness",
     "groundedness",
+    "null",
     "replaced_answers",
     "retrieval",
     "run",

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from ragstone.answerability import answerability, threshold
+from ragstone.answerability import Model
 from ragstone.citation import context
 from ragstone.filters import FilterLike
 from ragstone.index import SearchIndex
 from ragstone.recommender import advise, factual_part, route
 from ragstone.records import Answer, Hit, Path, Recorder, SearchResult, Stages
+
+if TYPE_CHECKING:
+    from ragstone._core import Evidence
 
 __all__ = ["ask"]
 
@@ -25,6 +29,7 @@ def ask(
     index: SearchIndex,
     query: str,
     *,
+    judge: Callable[[Evidence], Model],
     top_k: int,
     filter: FilterLike | None,
     principals: Sequence[str] | None,
@@ -48,9 +53,8 @@ def ask(
             asked, top_k=top_k, filter=filter, principals=principals, timeout_s=timeout_s
         )
         stages = replace(result.stages or Stages(), route=stages.route)
-        name = index.embedder.name if index.embedder is not None else None
-        probability = answerability(evidence, name)
-        least = threshold(evidence, name)
+        model = judge(evidence)
+        probability, least = model.probability(evidence), model.threshold
         if doubtful and not routed.uncertain:
             least = max(least, _ANSWERABILITY_LEAST)
         found = bool(result.hits) and probability >= least

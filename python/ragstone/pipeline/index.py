@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from ragstone import _core
+from ragstone.answerability import Model, shipped
 from ragstone.arguments import integer, number, one_of, shown, text
+from ragstone.calibrated import FILE as CALIBRATION_FILE
+from ragstone.calibrated import Calibration, read_calibration, write_calibration
 from ragstone.chunking import Chunker
 from ragstone.embedding import embedder as find_embedder
 from ragstone.embedding.threads import thread_budget
@@ -33,6 +36,8 @@ class Index(SearchIndex):
     """An index directory that ingests files and answers questions. Made by :func:`ragstone.open`."""
 
     _query_log: Recorder | None = None
+    # When the file was written and how long it is, and what was in it.
+    _calibrated: tuple[tuple[int, int], Calibration | None] | None = None
 
     def ingest(
         self,
@@ -111,6 +116,7 @@ class Index(SearchIndex):
         return ask(
             self,
             query,
+            judge=self.judge,
             top_k=top_k,
             filter=filter,
             principals=principals,
@@ -120,6 +126,45 @@ class Index(SearchIndex):
 
     def __enter__(self) -> Index:
         return self
+
+    def calibration(self) -> Calibration | None:
+        """What ``ragstone.calibrate`` found for this index; ``None`` without, or if it is for another embedder.
+
+        Read again when its file has changed.
+
+        Raises:
+            InvalidInput: The file is damaged.
+        """
+        path = self.path / CALIBRATION_FILE
+        try:
+            state = path.stat()
+        except FileNotFoundError:
+            self._calibrated = None
+            return None
+        mark = (state.st_mtime_ns, state.st_size)
+        if self._calibrated is None or self._calibrated[0] != mark:
+            found = read_calibration(self.path)
+            own = None if self.embedder is None else self.embedder.fingerprint
+            if found is not None and found.embedder is not None and found.embedder != own:
+                _log.warning("%s is for another embedder and not used: run `ragstone calibrate` again", path)
+                found = None
+            self._calibrated = (mark, found)
+        return self._calibrated[1]
+
+    def judge(self, evidence: _core.Evidence) -> Model:
+        """The model that tells how likely this evidence's hits contain an answer: calibrated, or as it ships."""
+        own = self.calibration()
+        # Weights for both halves mean nothing where BM25 alone found something, and the other way round.
+        if own is not None and bool(evidence["cosine"]) == (own.embedder is not None):
+            return own.model
+        return shipped(evidence, None if self.embedder is None else self.embedder.name)
+
+    def snapshot(self, path: str | os.PathLike[str]) -> int:
+        """Copy the committed state, and the calibration, into a new or empty directory; returns its generation."""
+        generation = super().snapshot(Path(path))
+        if (own := self.calibration()) is not None:
+            write_calibration(Path(path), own)
+        return generation
 
     def _note(self, results: Sequence[SearchResult], top_k: int) -> None:
         if self._query_log is not None:

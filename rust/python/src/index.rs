@@ -140,13 +140,19 @@ fn evidence<'py>(py: Python<'py>, evidence: &Evidence) -> PyResult<Bound<'py, Py
     dict.set_item("terms", evidence.terms)?;
     dict.set_item("terms_known", evidence.terms_known)?;
     dict.set_item("idf_sum", evidence.idf_sum)?;
-    dict.set_item("idf_covered", evidence.idf_covered)?;
     dict.set_item("bm25", &evidence.bm25)?;
     dict.set_item("bm25_spread", evidence.bm25_spread)?;
     dict.set_item("cosine", &evidence.cosine)?;
     dict.set_item("cosine_mean", evidence.cosine_mean)?;
     dict.set_item("cosine_spread", evidence.cosine_spread)?;
     dict.set_item("agree", evidence.agree)?;
+    dict.set_item("shared", evidence.shared)?;
+    dict.set_item("hit_bm25", &evidence.reading.bm25)?;
+    dict.set_item("hit_cosine", &evidence.reading.cosine)?;
+    dict.set_item("covered", &evidence.reading.covered)?;
+    dict.set_item("covered_sentence", evidence.reading.covered_sentence)?;
+    dict.set_item("names", evidence.reading.names)?;
+    dict.set_item("names_covered", evidence.reading.names_covered)?;
     Ok(dict)
 }
 
@@ -163,6 +169,8 @@ pub(crate) struct Arguments {
     principals: Vec<String>,
     timeout_s: Option<f64>,
     explain: bool,
+    evidence: bool,
+    without: Vec<String>,
 }
 
 impl Arguments {
@@ -243,6 +251,8 @@ impl Queries {
             filter: self.filter.as_ref(),
             principals: &self.arguments.principals,
             explain: self.arguments.explain,
+            evidence: false,
+            without: &self.arguments.without,
         };
         self.asked.iter().map(Ask::words).enumerate().map(query).collect()
     }
@@ -343,6 +353,8 @@ impl Index {
                 filter: filter.as_ref(),
                 principals: &arguments.principals,
                 explain: arguments.explain,
+                evidence: arguments.evidence,
+                without: &arguments.without,
             };
             let outcome = snapshot.search(&query, watch)?;
             let found = Instant::now();

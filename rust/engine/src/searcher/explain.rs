@@ -58,17 +58,6 @@ impl Snapshot {
         parts.sort_by(|a, b| b.bm25.total_cmp(&a.bm25));
         Ok(parts)
     }
-
-    /// Sum of idf over what a row has of the query.
-    pub(super) fn covered(&self, half: &LexicalHalf, segment: u32, row: u32) -> Result<f64> {
-        let (compiled, number) = (&half.compiled, segment as usize);
-        let lexical = &self.segments[number].segment.lexical;
-        let scored = lexical.explain(&compiled.terms, self.average_length(), self.bm25(), row)?;
-        let asked = scored.iter().filter_map(|part| compiled.asked.get(&part.term));
-        let terms: f64 = asked.map(|asked| crate::lexical::idf(self.rows, asked.frequency)).sum();
-        let lists = compiled.lists.iter().filter(|list| list.whole && list.at(number, row).is_some());
-        Ok(terms + lists.map(|list| list.weight).sum::<f64>())
-    }
 }
 
 impl LexicalHalf {

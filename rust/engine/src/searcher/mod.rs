@@ -6,6 +6,7 @@
 mod compile;
 mod explain;
 mod highlights;
+mod reading;
 mod rows;
 mod stages;
 mod tree;
@@ -30,6 +31,7 @@ use crate::writer::checked_unit;
 pub use compile::Words;
 pub use explain::TermPart;
 pub use highlights::Highlights;
+pub use reading::Reading;
 pub use stages::Stages;
 
 use compile::Compiled;
@@ -68,10 +70,14 @@ pub struct Query<'a> {
     pub top_k: usize,
     /// Which documents may be found.
     pub filter: Option<&'a Filter>,
+    /// Documents that may not be found, by id; unknown ones are no error.
+    pub without: &'a [String],
     /// Who asks.
     pub principals: &'a [String],
     /// Whether each hit is told what every word added to its score.
     pub explain: bool,
+    /// Whether the best hits are read for what they have of the query, which [`Evidence::reading`] tells.
+    pub evidence: bool,
 }
 
 /// A row of a segment of the snapshot.
@@ -99,10 +105,8 @@ pub struct Evidence {
     pub terms: usize,
     /// Those that occur in the index.
     pub terms_known: usize,
-    /// Sum of idf over all terms, unknown ones counted as rarest.
+    /// Sum of idf over all terms; one that is unknown counts as if it occurred once.
     pub idf_sum: f64,
-    /// Sum of idf over the terms that the best BM25 hit contains.
-    pub idf_covered: f64,
     /// The best BM25 scores, best first.
     pub bm25: Vec<f32>,
     /// Spread of the query's BM25 scores over the corpus.
@@ -115,6 +119,10 @@ pub struct Evidence {
     pub cosine_spread: f64,
     /// Whether both halves have the same best hit.
     pub agree: bool,
+    /// How many of the best ten hits of one half are among those of the other.
+    pub shared: usize,
+    /// What the best hits have of the query, where that was asked for.
+    pub reading: Reading,
 }
 
 /// The answer to a query.
@@ -163,7 +171,7 @@ impl Snapshot {
     pub fn search(&self, query: &Query<'_>, interrupt: &dyn Interrupt) -> Result<Outcome> {
         let mut laps = Laps::start();
         let mut stages = Stages::default();
-        let mut search = Search { snapshot: self, allowed: self.allowed(query), interrupt };
+        let mut search = Search { snapshot: self, allowed: self.allowed(query)?, interrupt };
         stages.filter = laps.next();
         let depth = match query.mode {
             Mode::Hybrid(Rule::Convex { .. }) => CONVEX_DEPTH.max(query.top_k),
@@ -198,12 +206,18 @@ impl Snapshot {
         stages.dense = laps.next();
         if let (Some(lexical), Some(dense)) = (&lexical, &dense) {
             evidence.agree = lexical.list.first().map(|hit| hit.0) == dense.list.first().map(|hit| hit.0);
+            let best: HashSet<Place> = lexical.list.iter().take(EVIDENCE).map(|hit| hit.0).collect();
+            evidence.shared = dense.list.iter().take(EVIDENCE).filter(|hit| best.contains(&hit.0)).count();
         }
         let mut found = match query.mode {
             Mode::Hybrid(rule) => search.fuse(rule, vector, lexical.as_ref(), dense.as_ref())?,
             Mode::Dense => dense.iter().flat_map(DenseHalf::found).collect(),
             Mode::Bm25 => lexical.iter().flat_map(LexicalHalf::found).collect(),
         };
+        if query.evidence {
+            let mean = dense.as_ref().map(|half| half.scale.mean);
+            evidence.reading = search.read(query.words, lexical.as_ref(), mean, &found)?;
+        }
         found.truncate(query.top_k);
         stages.fuse = laps.next();
         let mut explanations = Vec::new();
@@ -216,7 +230,7 @@ impl Snapshot {
     }
 
     /// The rows of each segment that may be found; `None` where all may.
-    fn allowed(&self, query: &Query<'_>) -> Vec<Option<Bitmap>> {
+    fn allowed(&self, query: &Query<'_>) -> Result<Vec<Option<Bitmap>>> {
         let allowed = |segment: &LiveSegment| {
             let metadata = &segment.segment.metadata;
             let mut documents = query.filter.map(|filter| metadata.matching(filter));
@@ -238,7 +252,18 @@ impl Snapshot {
                 }
             }
         };
-        self.segments.iter().map(allowed).collect()
+        let mut rows: Vec<Option<Bitmap>> = self.segments.iter().map(allowed).collect();
+        for document_id in query.without {
+            for (segment, rows) in self.segments.iter().zip(&mut rows) {
+                let chunks = &segment.segment.chunks;
+                if let Some(number) = chunks.find(document_id)? {
+                    let (start, end) = chunks.document(number).rows();
+                    let rows = rows.get_or_insert_with(|| Bitmap::full(segment.entry.rows));
+                    (start..end).for_each(|row| rows.remove(row));
+                }
+            }
+        }
+        Ok(rows)
     }
 
     /// The chunk of a hit.
@@ -330,7 +355,7 @@ impl Search<'_> {
         let mut spread = Vec::new();
         for asked in compiled.asked.values() {
             evidence.terms += 1;
-            evidence.idf_sum += idf(snapshot.rows, asked.frequency);
+            evidence.idf_sum += idf(snapshot.rows, asked.frequency.max(1));
             if asked.frequency > 0 {
                 evidence.terms_known += 1;
                 spread.push((asked.weight, asked.frequency as f64 / snapshot.rows as f64));
@@ -358,9 +383,6 @@ impl Search<'_> {
         half.scale = LexicalScale::new(spread.into_iter(), best.unwrap_or(0.0));
         evidence.bm25 = half.list.iter().take(EVIDENCE).map(|hit| hit.1 as f32).collect();
         evidence.bm25_spread = half.scale.spread;
-        if let Some(&((segment, row), _)) = half.list.first() {
-            evidence.idf_covered = snapshot.covered(&half, segment, row)?;
-        }
         Ok(half)
     }
 

@@ -238,6 +238,8 @@ pub(crate) fn hits(snapshot: &Snapshot, mode: Mode, text: &str) -> Result<Vec<(S
         filter: None,
         principals: &principals,
         explain: false,
+        evidence: false,
+        without: &[],
     };
     let outcome = snapshot.search_to_end(&query)?;
     outcome.found.iter().map(|hit| Ok((snapshot.chunk(hit).chunk_id()?, hit.score.to_bits()))).collect()
