@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -46,11 +47,26 @@ def test_dialogues_run_as_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyP
     parser, runner = doctest.DocTestParser(), doctest.DocTestRunner()
     for number, dialogue in enumerate(DIALOGUES):
         runner.run(parser.get_doctest(dialogue, {}, f"dialogue {number}", "README.md", 0))
-    assert runner.summarize(verbose=False) == (0, 18)
+    assert runner.summarize(verbose=False) == (0, 25)
+
+
+def test_the_walk_through_of_evaluation_runs_as_it_stands(tmp_path: Path) -> None:
+    """Catches a command of the README that is refused, or that fails on the corpora that it names."""
+    (tmp_path / "corpora").symlink_to(ROOT / "corpora")
+    block = README.partition("## Measure it")[2].partition("```sh\n")[2].partition("```")[0]
+    commands = [line for line in block.splitlines() if not line.startswith("#")]
+    assert len(commands) == 8
+    for command in commands:
+        words = shlex.split(command.replace(".venv/bin/ragstone", f"{sys.executable} -m ragstone.cli"))
+        quick = ["--rounds", "3"] if "freshness" in words else ["--seconds", "1"] if "latency" in words else []
+        outcome = subprocess.run([*words, *quick], cwd=tmp_path, capture_output=True, text=True, check=False)
+        # A second of questions is too short to prove a 99th percentile.
+        assert outcome.returncode == ("latency" in words), (command, outcome.stdout, outcome.stderr)
+        assert outcome.stdout
 
 
 @pytest.mark.parametrize(
-    "target", ["demo", "test", "offline", "help", "check", "wheel", "bench-dense", "bench-lexical"]
+    "target", ["demo", "test", "offline", "help", "check", "wheel", "bench-dense", "bench-lexical", "eval"]
 )
 def test_named_make_targets_exist(target: str) -> None:
     """Catches a command in the README that make does not know."""
