@@ -75,12 +75,12 @@ impl Search<'_> {
             let (segment, row) = (hit.segment as usize, hit.row);
             let lexical = &snapshot.segments[segment].segment.lexical;
             let scored = lexical.explain(&compiled.terms, snapshot.average_length(), snapshot.bm25(), row)?;
-            let has: HashSet<String> = scored.into_iter().map(|part| part.term).collect();
-            let mut covered: f64 = has.iter().filter_map(|term| weights.get(term.as_str())).sum();
+            // Added up in the order of the terms, so that the sum is the same to the bit wherever it is made.
+            let mut covered: f64 = scored.iter().filter_map(|part| weights.get(part.term.as_str())).sum();
             let lists = compiled.lists.iter().filter(|list| list.whole && list.at(segment, row).is_some());
             covered += lists.map(|list| list.weight).sum::<f64>();
             if number == 0 {
-                reading.names_covered = names.iter().filter(|name| has.contains(*name)).count();
+                reading.names_covered = scored.iter().filter(|part| names.contains(&part.term)).count();
             }
             reading.covered.push(covered);
             let sentence = best_sentence(&snapshot.analyzer, beginning(snapshot.chunk(hit).text()?), &weights);
