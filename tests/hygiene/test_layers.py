@@ -18,7 +18,7 @@ PYTHON = [
     {"answerability", "chunking", "citation", "comparison", "documents", "embedding", "filters", "metrics", "query"}
     | {"recommender", "scoring"},
     {"arrays", "calibrated", "exchange", "grounding", "judgements"},
-    {"recall"},
+    {"recall", "store"},
     {"index"},
     {"pipeline"},
     {"bench", "evaluation", "monitoring", "tuning"},

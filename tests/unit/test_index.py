@@ -251,8 +251,8 @@ def test_text_is_searchable_before_it_is_embedded(opened: Opened) -> None:
 
 def test_embedding_goes_on_where_it_was_interrupted(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches work that is lost, or done twice, by an interruption."""
-    monkeypatch.setattr("ragstone.index._ROWS_MIN", 10)
-    monkeypatch.setattr("ragstone.index._ROWS_MAX", 10)
+    monkeypatch.setattr("ragstone.store._ROWS_MIN", 10)
+    monkeypatch.setattr("ragstone.store._ROWS_MAX", 10)
     index = opened(embedder=Interrupting(3))
     index.upsert([Document(f"d{n:03}", f"alpha number{n}") for n in range(100)], embed="later")
     with pytest.raises(KeyboardInterrupt):

@@ -130,8 +130,8 @@ def test_embedding_later_goes_on_where_it_stopped(
     opened: Opened, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Catches vectors that are never made for text that was committed before an interruption."""
-    monkeypatch.setattr("ragstone.index._ROWS_MIN", 2)
-    monkeypatch.setattr("ragstone.index._ROWS_MAX", 2)
+    monkeypatch.setattr("ragstone.store._ROWS_MIN", 2)
+    monkeypatch.setattr("ragstone.store._ROWS_MAX", 2)
     index = opened(embedder=Interrupting(16))
     report = index.ingest(folder, embed="later")
     assert (report.chunks_added, report.chunks_embedded) == (3, 0)
