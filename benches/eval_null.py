@@ -51,10 +51,12 @@ def figures(shared: Path, build: Path = BUILD) -> list[Figure]:
             with tempfile.TemporaryDirectory() as folder, ragstone.open(folder, embedder=kept) as index:
                 index.upsert(given.documents)
                 judged = _held_out(index, given)
-                chunks = len(index)
+                chunks, share = len(index), _found(index, given)
             if set_name in QUESTION_SETS and set_name not in SMALL:
                 pooled += judged
             rows += _rows(name, set_name, judged, chunks, goal=set_name in QUESTION_SETS and set_name not in SMALL)
+            label = f"answering document among five hits, {name}, {set_name}"
+            rows.append(Figure.stated(label, share, n=len(given.questions), note=f"{chunks:,} chunks"))
         rows += _rows(name, "question sets of ≥ 1,000 passages, pooled", pooled, 0, goal=True)
         kept.save()
         rows += _large(shared, build, name, kept)
@@ -69,6 +71,13 @@ def _held_out(index: ragstone.Index, given: QuestionSet) -> list[tuple[float, st
     # Weights of its own: those that ship were fitted on questions of the other half too.
     model, _, _ = fit(first, index.judge(examples[0].evidence), forms=("linear", "products"))
     return [(model.probability(one.evidence), one.kind) for one in examples if one.question not in half]
+
+
+def _found(index: ragstone.Index, given: QuestionSet) -> float:
+    """Share of questions with an answering document among the five hits: for the others no hit holds an answer."""
+    results = index.search_batch(list(given.questions.values()), top_k=5)
+    pairs = zip(given.questions, results, strict=True)
+    return float(np.mean([any(hit.document_id in given.qrels[name] for hit in result) for name, result in pairs]))
 
 
 def _rows(embedder: str, what: str, judged: Sequence[tuple[float, str]], chunks: int, *, goal: bool) -> list[Figure]:
