@@ -20,6 +20,7 @@ from pathlib import Path
 import ragstone
 from ragstone import Document
 from ragstone.embedding import embedder as find_embedder
+from ragstone.errors import IncompatibleIndex
 from ragstone.estimates import auroc, calibration_error
 from ragstone.evaluation.calibration import examples_of, fit
 
@@ -50,10 +51,12 @@ def figures(shared: Path, build: Path = BUILD) -> list[Figure]:
             with tempfile.TemporaryDirectory() as folder, ragstone.open(folder, embedder=kept) as index:
                 index.upsert(given.documents)
                 judged = _held_out(index, given)
-                chunks = len(index)
+                chunks, share = len(index), _found(index, given)
             if set_name in QUESTION_SETS and set_name not in SMALL:
                 pooled += judged
             rows += _rows(name, set_name, judged, chunks, goal=set_name in QUESTION_SETS and set_name not in SMALL)
+            label = f"answering document among five hits, {name}, {set_name}"
+            rows.append(Figure.stated(label, share, n=len(given.questions), note=f"{chunks:,} chunks"))
         rows += _rows(name, "question sets of ≥ 1,000 passages, pooled", pooled, 0, goal=True)
         kept.save()
         rows += _large(shared, build, name, kept)
@@ -68,6 +71,13 @@ def _held_out(index: ragstone.Index, given: QuestionSet) -> list[tuple[float, st
     # Weights of its own: those that ship were fitted on questions of the other half too.
     model, _, _ = fit(first, index.judge(examples[0].evidence), forms=("linear", "products"))
     return [(model.probability(one.evidence), one.kind) for one in examples if one.question not in half]
+
+
+def _found(index: ragstone.Index, given: QuestionSet) -> float:
+    """Share of questions with an answering document among the five hits: for the others no hit holds an answer."""
+    results = index.search_batch(list(given.questions.values()), top_k=5)
+    pairs = zip(given.questions, results, strict=True)
+    return float(np.mean([any(hit.document_id in given.qrels[name] for hit in result) for name, result in pairs]))
 
 
 def _rows(embedder: str, what: str, judged: Sequence[tuple[float, str]], chunks: int, *, goal: bool) -> list[Figure]:
@@ -96,27 +106,33 @@ def _stated(name: str, value: float, _: float, *, n: int, note: str = "") -> Fig
 def _large(shared: Path, build: Path, name: str, kept: Kept) -> list[Figure]:
     """A set's passages among 100,000 chunks of other texts."""
     set_name = "dolly" if name != "builtin" else "pubmedqa"
+    what = f"{set_name} among {DISTRACTORS:,} chunks"
     given = question_set(shared, set_name, most=QUESTIONS)
-    ready = build / f"kb-{name}-{DISTRACTORS}"
-    texts = build / "lexical" / "100k" / "texts.txt"
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder) / "kb"
-        if ready.exists():
-            shutil.copytree(ready, place, ignore=shutil.ignore_patterns("LOCK"))
-        elif name == "builtin" and texts.exists():
-            place.mkdir()
-        else:
-            label = f"near AUROC, {name}, {set_name} among {DISTRACTORS:,} chunks"
-            return [Figure.stated(label, None, n=0, note=f"needs {ready}: make benchmark")]
-        with ragstone.open(place, embedder=kept) as index:
-            if not ready.exists():
-                lines = texts.read_text(encoding="utf-8").splitlines()
-                index.upsert(
-                    Document(f"distractor-{number}", line) for number, line in enumerate(lines) if line.strip()
-                )
+        index = _distractors(build, name, kept, Path(folder) / "kb")
+        if index is None:
+            return [Figure.stated(f"near AUROC, {name}, {what}", None, n=0, note="make benchmark leaves its index")]
+        with index:
             index.upsert(given.documents)
             judged, chunks = _held_out(index, given), len(index)
-    return _rows(name, f"{set_name} among {DISTRACTORS:,}", judged, chunks, goal=False)
+    return _rows(name, what, judged, chunks, goal=False)
+
+
+def _distractors(build: Path, name: str, kept: Kept, place: Path) -> ragstone.Index | None:
+    """A copy of what ``make benchmark`` left, where it can still be opened; for the built-in embedder the same anew."""
+    ready, texts = build / f"kb-{name}-{DISTRACTORS}", build / "lexical" / "100k" / "texts.txt"
+    if ready.exists():
+        shutil.copytree(ready, place, ignore=shutil.ignore_patterns("LOCK"))
+        try:
+            return ragstone.open(place, embedder=kept)
+        except IncompatibleIndex:
+            shutil.rmtree(place)
+    if name != "builtin" or not texts.exists():
+        return None
+    index = ragstone.open(place, embedder=find_embedder(name))
+    lines = texts.read_text(encoding="utf-8").splitlines()
+    index.upsert(Document(f"distractor-{number}", line) for number, line in enumerate(lines) if line.strip())
+    return index
 
 
 if __name__ == "__main__":

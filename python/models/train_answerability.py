@@ -4,12 +4,20 @@
 
 Fitted on public sets of questions, each asked twice: of the whole corpus (answerable), and with the documents that
 answer it, and near copies of them, left out (a *near* unanswerable: same field, no answer). Questions of other fields
-are asked too (*far*). Every second question of the project's handbook is fitted on, the others are for testing only.
-Writes ``python/ragstone/answerability.json`` and ``python/models/ANSWERABILITY.md``; no randomness but a fixed seed.
+are asked too (*far*). Of instructions only those count that the router takes for questions of fact. Every second
+question of the project's handbook is fitted on, the others are for testing only. Writes
+``python/ragstone/answerability.json`` and ``python/models/ANSWERABILITY.md``; no randomness but a fixed seed.
 
 Rows *others* are by weights fitted on all other sets, so they say what to expect of a corpus never seen. Rows
-*calibrated* are by ``ragstone.calibrate`` on every second question, measured on the rest; *generated* by the same on
-questions made from the corpus, which only scale the weights of all other sets. Near: AUROC of answerable against near; kept and refused by the threshold.
+*calibrated* are by ``ragstone.calibrate`` on every second question, measured on the rest. Rows *generated* are by the
+same on questions made from the corpus, which only scale the weights of all other sets; how many words of a made
+question are foreign to its text was chosen on these sets. Near and far: AUROC of answerable against them; ECE: of
+answerable and near together; kept and refused: by the threshold.
+
+Claims (scifact) and queries whose judgements are known to be incomplete (cranfield) are fitted on with half the weight.
+No model tells their near ones apart well, because other documents answer them too, or because the search did not find
+what answers them; ``benches/eval_null.py`` says how often it did. The built-in embedder was trained on dolly, so that
+set is left out for it.
 """
 
 from __future__ import annotations
