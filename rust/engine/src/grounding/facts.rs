@@ -116,7 +116,8 @@ fn sign(text: &str, tokens: &[Token], at: usize, word: &mut String) -> (f64, usi
     let number = |at: usize, glued: bool| {
         tokens.get(at).is_some_and(|next| matches!(next.kind, Kind::Number) && !(glued && next.spaced))
     };
-    let hyphen = token.is(text, '-') && token.spaced;
+    // Behind a sign it is no hyphen: "。-5" is a sentence's end and a negative number.
+    let hyphen = token.is(text, '-') && (token.spaced || at == 0 || tokens[at - 1].kind == Kind::Sign);
     if (hyphen || token.is(text, '−')) && number(at + 1, true) {
         return (-1.0, at + 1);
     }

@@ -314,6 +314,17 @@ fn hostile() -> impl Strategy<Value = String> {
     proptest::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat())
 }
 
+#[test]
+fn a_minus_behind_a_sentence_end_is_one() {
+    // Catches a sign that is read in another way inside an answer than at the start of a source.
+    for found in check("\u{3002}-1,000", &["-1,000"]) {
+        assert!(found.unsupported.iter().all(|span| span.what == What::Words), "{found:?}");
+    }
+    assert!(
+        check("It was -5 degrees.", &["It was 5 degrees."])[0].unsupported.iter().any(|span| span.what != What::Words)
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2048, ..ProptestConfig::default() })]
 
