@@ -149,6 +149,8 @@ def test_postings_and_tombstones_give_the_scores_of_bm25(core: _core.Index, tmp_
                 "timeout_s": None,
                 "exact": False,
                 "explain": False,
+                "evidence": False,
+                "without": [],
             },
         )[0]
         found = {hit[0][0]: hit[2] for hit in hits}
@@ -177,6 +179,8 @@ def test_vectors(core: _core.Index, tmp_path: Path) -> None:
             "timeout_s": None,
             "exact": False,
             "explain": False,
+            "evidence": False,
+            "without": [],
         },
     )[0]
     cosines = {}
