@@ -142,7 +142,10 @@ def search_hybrid(
     if with_vector:
         cosine[with_vector] = cosines(vector, [rows[n].vector for n in with_vector])  # type: ignore[misc]
     depth = max(CONVEX_DEPTH if fusion == "convex" else LIST_DEPTH, top_k)
-    bm25_list = best(rows, lexical, (n for n, row in enumerate(rows) if lexical[n] > 0 and passes(row)), depth)
+    # Hits carry 32 bits, and what is equal there is a tie: more digits would tell rounding apart, and ranks with it.
+    bm25_list = best(
+        rows, lexical.astype(np.float32), (n for n, row in enumerate(rows) if lexical[n] > 0 and passes(row)), depth
+    )
     dense_list = best(rows, cosine, (n for n in with_vector if passes(rows[n])), depth)
     union = sorted({*bm25_list, *dense_list})
     if fusion == "rrf":
