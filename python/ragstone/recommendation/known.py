@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from ragstone.estimates import Estimate
+from ragstone.recommendation.expenses import expenses
 from ragstone.recommendation.measurements import Project
 from ragstone.recommendation.rules import Rules
 from ragstone.recommender.maintenance import Maintenance, maintenance
@@ -118,6 +119,7 @@ def evidence(project: Project, rules: Rules) -> dict[str, dict[str, Any]]:
     work = upkeep(project, rules)
     for decision in ("rag", "fine_tune", "hybrid"):
         found[f"maintenance.{decision}"] = _shown(work.hours(decision), "computed")
+    found["costs.break_even_per_day"] = _shown(expenses(project, rules).break_even_per_day, "computed")
     return found
 
 

@@ -59,7 +59,7 @@ class Verdict:
     rules: Rules
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it for JSON; ``evidence`` has a value and its source under each id, and an interval where it has one."""
+        """All of it for JSON; ``evidence`` has under each id a value, its source, and its interval if any."""
         return {
             "decision": self.decision,
             "rule": self.rule,

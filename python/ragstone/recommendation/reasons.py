@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from ragstone.estimates import Estimate
 from ragstone.recommendation.choice import Choice, audited, facts_asked, facts_declared, ready
 from ragstone.recommendation.collecting import clean_examples_needed
 from ragstone.recommendation.dimensions import days_to_tune
+from ragstone.recommendation.expenses import expenses, has_prices
 from ragstone.recommendation.known import audit, context_tokens, contract, interval_days, target, upkeep
 from ragstone.recommendation.measurements import Project
 from ragstone.recommendation.rules import Rules
@@ -218,6 +220,8 @@ def _constraints(project: Project, rules: Rules, choice: Choice) -> Iterator[Rea
         enough = "enough" if hours <= needs.team_hours_per_month else "not enough: start with one layer, or find time"
         yield Reason(f"It takes about {number_text(hours)} hours a month; {number_text(needs.team_hours_per_month)} "
                      f"are declared, {enough}.", "needs.team_hours_per_month")  # fmt: skip
+    if needs.queries_per_day is not None and tuned:
+        yield _volume(project, rules, needs.queries_per_day)
     if needs.deadline_days is not None and tuned:
         days, _ = days_to_tune(project, rules)
         enough = "in time" if days <= needs.deadline_days else "too late: start with a prompt or retrieval"
@@ -229,6 +233,15 @@ def _constraints(project: Project, rules: Rules, choice: Choice) -> Iterator[Rea
         rest = f"{number_text(left)} ms are left for the model" if left > 0 else "nothing is left for the model"
         yield Reason(f"Retrieval takes {number_text(found)} ms of {number_text(needs.latency_ms_p95)} ms: {rest}.",
                      "corpus.search_ms_p95")  # fmt: skip
+
+
+def _volume(project: Project, rules: Rules, queries_per_day: float) -> Reason:
+    prices = "the declared prices" if has_prices(project) else "placeholder prices: declare yours"
+    volume = expenses(project, rules).break_even_per_day
+    if volume is None:
+        return Reason(f"A tuned model is cheaper at no volume, by {prices}.", "costs.break_even_per_day")
+    text = f"A tuned model is cheaper from about {number_text(math.ceil(volume))} queries a day, by {prices}"
+    return Reason(f"{text}; {number_text(queries_per_day)} are asked.", "costs.break_even_per_day")
 
 
 def _assumed(project: Project, rules: Rules, choice: Choice) -> Iterator[Reason]:
