@@ -159,7 +159,9 @@ class _Clusters:
         return np.ones(len(ours), dtype=bool)
 
     def add(self, measure: str, ours: _Places, others: _Places, scores: NDArray[np.float64]) -> None:
-        roots, before = self.roots, len(np.unique(self.roots)) if len(ours) else 0
+        roots = self.roots
+        own = np.arange(len(roots))
+        before = int((roots == own).sum()) if len(ours) else 0
         while len(ours):
             left, right = roots[ours], roots[others]
             apart = left != right
@@ -168,7 +170,7 @@ class _Clusters:
             while (roots[roots] != roots).any():
                 roots[:] = roots[roots]
         if before:
-            self.joined[measure] += before - len(np.unique(roots))
+            self.joined[measure] += before - int((roots == own).sum())
 
 
 class _Leaks:

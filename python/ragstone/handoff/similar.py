@@ -210,7 +210,5 @@ def _portions(needed: _Places) -> list[tuple[int, int]]:
     # A portion's number goes in front of 43 bits, so it may not have more than 2²¹ pairs; each needs two elements.
     edges = [0, *cuts.tolist(), len(needed)]
     return [
-        (start, min(start + (1 << 20), high))
-        for low, high in pairwise(edges)
-        for start in range(low, high, 1 << 20)
+        (start, min(start + (1 << 20), high)) for low, high in pairwise(edges) for start in range(low, high, 1 << 20)
     ]
