@@ -37,7 +37,9 @@ def queries_needed(share: float, limit: float, z: float) -> int | None:
     """
     if share == limit:
         return None
-    needed = math.ceil(z * z * share * (1 - share) / (share - limit) ** 2)
+    # The formula says none at 0 and 1, where Wilson's interval still has a width: so many clear the limit there.
+    edge = (1 - limit) / limit if share < limit else limit / (1 - limit)
+    needed = math.ceil(z * z * max(share * (1 - share) / (share - limit) ** 2, edge))
     return needed if needed <= _QUERIES_MAX else None
 
 

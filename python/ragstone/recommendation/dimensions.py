@@ -133,7 +133,7 @@ def _time_to_first_value(project: Project, rules: Rules) -> Dimension:
     seconds = project.corpus.first_value_s if project.corpus is not None else None
     if seconds is None:
         line = "How long retrieval takes to its first answer was not measured."
-        lines = ((line, "corpus"), (tuning, "examples.usable"))
+        lines = ((line, "corpus.first_value_s"), (tuning, "examples.usable"))
         return Dimension("time_to_first_value", 0.0, 0.0, "unknown", lines)
     retrieval = f"Retrieval took {number_text(seconds)} seconds from an empty index to its first answer."
     ratio = days * _SECONDS_PER_DAY / max(seconds, 1e-3)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from ragstone.estimates import Estimate
 from ragstone.recommendation.expenses import expenses
-from ragstone.recommendation.measurements import Project
+from ragstone.recommendation.measurements import Corpus, Evaluated, Examples, Project, QueryShares
 from ragstone.recommendation.rules import Rules
 from ragstone.recommender.maintenance import Maintenance, maintenance
 
@@ -85,27 +85,17 @@ def upkeep(project: Project, rules: Rules) -> Maintenance:
 def evidence(project: Project, rules: Rules) -> dict[str, dict[str, Any]]:
     """Every input by its id, such as ``queries.facts`` or ``rules.shares.required``, with value and source."""
     found: dict[str, dict[str, Any]] = {}
-    parts = {
-        "queries": project.queries,
-        "corpus": project.corpus,
-        "examples": project.examples,
-        "evaluation": project.evaluation,
+    parts: dict[str, tuple[object, type]] = {
+        "queries": (project.queries, QueryShares),
+        "corpus": (project.corpus, Corpus),
+        "examples": (project.examples, Examples),
+        "evaluation": (project.evaluation, Evaluated),
     }
-    for part, measured in parts.items():
-        found[part] = {"value": None if measured is None else "see below", "source": _source(measured, "measured")}
-        if is_dataclass(measured):
-            for field in fields(measured):
-                value = getattr(measured, field.name)
-                found[f"{part}.{field.name}"] = _shown(value, _source(value, "measured"))
-    # Without a log or an index their ids still resolve, to nothing.
-    for name in (
-        "queries.facts",
-        "queries.behaviour",
-        "queries.counted",
-        "corpus.tokens",
-        "corpus.update_interval_days",
-    ):
-        found.setdefault(name, _shown(None, "unknown"))
+    for part, (measured, kind) in parts.items():
+        # Without a log or an index the ids still resolve, to what is not known.
+        for field in fields(kind):
+            value = getattr(measured, field.name, None)
+            found[f"{part}.{field.name}"] = _shown(value, _source(value, "measured"))
     for field in fields(project.needs):
         value = getattr(project.needs, field.name)
         found[f"needs.{field.name}"] = _shown(value, _source(value, "declared"))

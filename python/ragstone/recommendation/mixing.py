@@ -29,7 +29,8 @@ def wilson(share: float, samples: float, z: float = _Z) -> tuple[float, float]:
     extra = z * z / samples
     middle = (share + extra / 2) / (1 + extra)
     half = z * math.sqrt(share * (1 - share) / samples + extra / samples / 4) / (1 + extra)
-    return max(middle - half, 0.0), min(middle + half, 1.0)
+    # At 0 and 1 rounding would leave the share itself outside.
+    return min(max(middle - half, 0.0), share), max(min(middle + half, 1.0), share)
 
 
 def with_share(project: Project, side: str, value: float) -> Project:

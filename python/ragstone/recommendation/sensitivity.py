@@ -18,7 +18,7 @@ from ragstone.recommendation.rules import Rules
 __all__ = ["FlipPoint", "flip_points"]
 
 # Values at which each number is tried on either side, before the first turn is narrowed down by halving.
-_TRIED = 160
+_TRIED = 80
 _HALVINGS = 48
 
 
