@@ -15,6 +15,7 @@ from shared_data import shared_data
 ROOT = Path(__file__).resolve().parents[2]
 FIRST = ROOT / "python" / "models" / "router_cases.jsonl"
 WIDE = ROOT / "python" / "models" / "router_cases_wide.jsonl"
+TRAIN = ROOT / "python" / "models" / "router_train"
 IN_DOMAIN = ROOT / "corpora" / "evaluation" / "router" / "in_domain.jsonl"
 DOCUMENTS = ROOT / "corpora" / "handbook" / "documents"
 HANDBOOK = ROOT / "corpora" / "handbook" / "queries"
@@ -133,3 +134,25 @@ def test_nothing_is_taken_from_the_public_sets() -> None:
         if " ".join(words) in whole or any(tuple(words[i : i + 8]) in eights for i in range(len(words) - 7)):
             taken.append(text)
     assert taken == []
+
+
+def test_training_queries_do_not_echo_test_cases() -> None:
+    """Catches a test case that was written again for training, in the same words or nearly so, and a broken row."""
+    tests = [str(case["text"]) for path in (FIRST, WIDE, IN_DOMAIN) for case in _cases(path) if case["split"] == "test"]
+    known = [set(_words(text)) for text in tests]
+    by_word: dict[str, set[int]] = defaultdict(set)
+    for number, words in enumerate(known):
+        for word in words:
+            by_word[word].add(number)
+    plain = {" ".join(_words(text)) for text in tests}
+    seen: Counter[tuple[object, object]] = Counter()
+    for case in (case for path in sorted(TRAIN.glob("*.jsonl")) for case in _cases(path)):
+        assert set(case) == FIELDS - {"split"} and {case["need_facts"], case["need_behaviour"]} <= {0, 1}
+        seen[case["need_facts"], case["need_behaviour"]] += 1
+        words = set(_words(str(case["text"])))
+        shared = Counter(number for word in words for number in by_word[word])
+        assert " ".join(_words(str(case["text"]))) not in plain
+        for number, count in shared.items():
+            both = len(words | known[number])
+            assert both < 4 or count < NEAR * both, (case["text"], tests[number])
+    assert len(seen) == 4 and min(seen.values()) >= 600
