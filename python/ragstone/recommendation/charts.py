@@ -1,6 +1,6 @@
 """Charts as SVG text for a page without scripts: shares with intervals, scores on a scale, hours side by side.
 
-Colours are classes (``rag``, ``tune``, ``both``, ``faint``), so that the page's style sheet decides them, light or dark.
+Colours are classes (``rag``, ``tune``, ``both``, ``faint``): the style sheet of the page decides them, light or dark.
 Every chart has a title for those who do not see it, and the page shows the same numbers as a table.
 """
 
