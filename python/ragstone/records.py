@@ -280,17 +280,30 @@ class Reason:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Route:
-    """Which path a query takes, with calibrated probabilities and the spans that decided."""
+    """Which path a query takes, with calibrated probabilities and the spans that decided.
+
+    Where an index was asked as well, ``answerability`` is the probability that it holds an answer, ``p_facts`` counts
+    that in, and ``text_p_facts`` is what the text alone said; both are ``None`` where the text decided alone.
+    """
 
     path: Path
     p_behaviour: float
     p_facts: float
     uncertain: bool
     reasons: tuple[Reason, ...] = ()
+    text_p_facts: float | None = None
+    answerability: float | None = None
 
     def __str__(self) -> str:
         sure = "uncertain" if self.uncertain else "sure"
         lines = [f"{self.path} ({sure}; p_behaviour {self.p_behaviour:.2f}, p_facts {self.p_facts:.2f})"]
+        if self.answerability is None or self.text_p_facts is None:
+            lines.append("  decided by the text alone")
+        else:
+            told = (
+                f"the text alone gives p_facts {self.text_p_facts:.2f}, the index answers with {self.answerability:.2f}"
+            )
+            lines.append(f"  decided with the index: {told}")
         lines += [f"  {reason.weight:+.2f}  {reason.text!r}  ({reason.rule})" for reason in self.reasons]
         return "\n".join(lines)
 

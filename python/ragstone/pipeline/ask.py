@@ -12,17 +12,14 @@ from ragstone.citation import context
 from ragstone.filters import FilterLike
 from ragstone.index import SearchIndex
 from ragstone.recommender import advise, factual_part, route
-from ragstone.records import Answer, Hit, Path, Recorder, SearchResult, Stages
+from ragstone.recommender.evidence import may_ask, with_evidence
+from ragstone.recommender.style_guide import is_style_guide
+from ragstone.records import Answer, Hit, Recorder, SearchResult, Stages
 
 if TYPE_CHECKING:
     from ragstone._core import Evidence
 
-__all__ = ["ask"]
-
-# Of a bare keyword, and of a question in a script that the router has not learnt, the text tells little: from this
-# p_facts on the corpus is asked even where the router is sure, and has to be likelier than not to hold an answer.
-_P_FACTS_LEAST = 0.1
-_ANSWERABILITY_LEAST = 0.5
+__all__ = ["ask", "style_guides"]
 
 
 def ask(
@@ -40,28 +37,32 @@ def ask(
     started = time.perf_counter()
     routed = route(query)
     stages = Stages(route=(time.perf_counter() - started) * 1000)
-    path: Path = routed.path
     hits: tuple[Hit, ...] = ()
     result: SearchResult | None = None
     probability: float | None = None
-    abstained = False
-    # The text alone can leave it open whether a query needs facts; then the corpus itself is asked.
-    doubtful = path == "pass" and (routed.uncertain or routed.p_facts >= _P_FACTS_LEAST)
-    if path in ("retrieve", "hybrid") or doubtful:
-        asked = factual_part(query, routed) if path == "hybrid" else query
+    found = False
+    guides: tuple[str, ...] = ()
+    if may_ask(routed):
+        behaves = routed.path in ("advisory_finetune", "hybrid")
+        # What a behavioural request would retrieve as it stands is what to warn of.
+        asked = factual_part(query, routed) if routed.path == "hybrid" else query
         result, evidence = index.search_with_evidence(
             asked, top_k=top_k, filter=filter, principals=principals, timeout_s=timeout_s
         )
         stages = replace(result.stages or Stages(), route=stages.route)
         model = judge(evidence)
-        probability, least = model.probability(evidence), model.threshold
-        if doubtful and not routed.uncertain:
-            least = max(least, _ANSWERABILITY_LEAST)
-        found = bool(result.hits) and probability >= least
-        hits = result.hits if found else ()
-        if doubtful and found:
-            path = "retrieve"
-        abstained = not found and path != "pass"
+        probability = model.probability(evidence)
+        found = bool(result.hits) and probability >= model.threshold
+        guides = style_guides(result.hits) if behaves else ()
+        routed = with_evidence(
+            routed, probability if result.hits else 0.0, least=model.threshold, style_guide=bool(guides)
+        )
+    path = routed.path
+    if path == "advisory_finetune":
+        # No passage is forced on the request, so there is nothing to be judged or noted either.
+        result = probability = None
+    elif path in ("retrieve", "hybrid") and found and result is not None:
+        hits = result.hits
     answer = Answer(
         query=query,
         path=path,
@@ -69,12 +70,33 @@ def ask(
         hits=hits,
         citations=tuple(hit.citation for hit in hits),
         context=context(hits),
-        abstained=abstained,
+        abstained=path in ("retrieve", "hybrid") and not found,
         answerability=probability,
         advice=advise(query, routed) if path in ("advisory_finetune", "hybrid") else None,
+        warnings=(_warning(guides),) if guides and path == "advisory_finetune" else (),
         latency_ms=(time.perf_counter() - started) * 1000,
         stages=stages,
     )
     if query_log is not None:
         query_log.record(answer, found=result, top_k=top_k)
     return answer
+
+
+def style_guides(hits: Sequence[Hit]) -> tuple[str, ...]:
+    """The style guides among the hits, best first; none unless the best hit is one's."""
+    found = {}
+    for hit in hits:
+        if is_style_guide(hit.citation.source, " > ".join((hit.title, *hit.headings)), hit.text):
+            found[hit.document_id] = True
+        elif not found:
+            break
+    return tuple(found)
+
+
+def _warning(guides: Sequence[str]) -> str:
+    names = ", ".join(repr(name) for name in guides)
+    return (
+        f"for this request retrieval finds first of all how to write ({names}): such chunks describe a voice and do "
+        "not give it; do not put them into the prompt in place of facts, but collect texts that follow them, as the "
+        "advice says"
+    )

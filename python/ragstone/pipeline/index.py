@@ -89,8 +89,9 @@ class Index(SearchIndex):
         """Route a query, then do what its path needs.
 
         A factual query returns cited hits, or abstains where the corpus does not seem to hold an answer. A behavioural
-        one returns the advisory fine-tune path and no passages forced on it. A hybrid one returns both. Anything else
-        passes: it needs neither.
+        one returns the advisory fine-tune path and no passages forced on it; ``warnings`` say if a style guide is what
+        a search finds for it. A hybrid one returns both. Anything else passes: it needs neither. Where the text leaves
+        open whether facts are needed, what the index holds decides (:mod:`ragstone.recommender.evidence`).
 
         Args:
             query: What a user typed.
