@@ -58,7 +58,7 @@ class Example:
     """One request with the answer wanted: ``turns`` are (role, text), the last one the user's.
 
     ``groups`` name what it belongs with, such as ``user:7``; ``sources`` the documents or chunks that answer it.
-    ``line`` counts from 1.
+    ``line`` counts from 1. ``question`` is the request without chunks, where chunks were put in.
     """
 
     line: int
@@ -69,11 +69,17 @@ class Example:
     groups: tuple[str, ...] = ()
     time_ms: int | None = None
     sources: tuple[str, ...] = ()
+    question: str = ""
 
     @property
     def request(self) -> str:
         """What the user said, all turns together."""
         return "\n".join(text for role, text in self.turns if role == "user")
+
+    @property
+    def compared(self) -> str:
+        """The text by which it is told whether two examples are one."""
+        return self.question or self.request
 
 
 @dataclass(frozen=True, slots=True)
