@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ragstone import _core
-from ragstone.arguments import one_of, shown, text, texts
+from ragstone.arguments import one_of, shown, text
+from ragstone.arguments import texts as texts_of
 from ragstone.arrays import float32
 from ragstone.chunking import Chunker, embedding_text
 from ragstone.errors import DimensionMismatch, EmbedderMismatch, InvalidInput, NotFound
 from ragstone.exchange import checked_batch, decoded_chunks, decoded_document, encoded
 from ragstone.filters import Filter, FilterLike, filter_json
-from ragstone.records import Chunk, Document, Embedder
+from ragstone.records import Chunk, Document, Embedder, Superseded
 
 __all__ = ["Store"]
 
@@ -121,7 +122,7 @@ class Store:
         Raises:
             InvalidInput: The filter has no condition and so would delete everything.
         """
-        doomed = texts(document_ids, "document_ids", "document_id")
+        doomed = texts_of(document_ids, "document_ids", "document_id")
         if filter is not None:
             if not (filter.json_form if isinstance(filter, Filter) else filter):
                 raise InvalidInput("filter has no condition and would delete every document: name their ids for that")
@@ -211,6 +212,37 @@ class Store:
         """
         name = None if document_id is None else text(document_id, "document_id")
         return cast("list[dict[str, object]]", json.loads(self._core.history(name)))
+
+    def superseded(self, texts: Sequence[str]) -> list[list[Superseded]]:
+        """Find what texts state that an indexed document once stated and its current version no longer states.
+
+        Facts that can be checked to the letter are compared: numbers, money, percentages, dates, times, quantities,
+        identifiers such as versions, and names in sentences about an office. Each is known by its value, however it is
+        written, and by the words around it, which have to be enough of those around it in the former version. Nothing is
+        reported that the current version, or a passage that word search finds, states among as many of these words.
+        Of former versions the index keeps hashes alone, of at most 256 facts a replacement; of a deleted document,
+        none after the next merge. What a sentence says without such a fact is not seen.
+
+        Args:
+            texts: Each is looked at on its own: a training answer, a page.
+
+        Returns:
+            For each text its spans, ascending and apart; ``start`` and ``end`` are ``str`` indices.
+
+        Raises:
+            InvalidInput: A text is not a ``str``, or larger than 64 MiB in UTF-8.
+
+        >>> import ragstone, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder, ragstone.open(folder, embedder=None) as index:
+        ...     for days in 30, 45:
+        ...         rule = f"Unused goods may be returned within {days} days of delivery."
+        ...         chunks = index.upsert([ragstone.Document("returns", rule, title="Returns")])
+        ...     [old], new = index.superseded(["Return unused goods in thirty days.", "Return unused goods in 45 days."])
+        >>> old.text, old.kind, old.document_id, new
+        ('thirty days', 'quantity', 'returns', [])
+        """
+        given = texts_of(texts, "texts", "text")
+        return [[Superseded(*one) for one in found] for found in self._core.superseded(given)]
 
     def verify(self) -> list[str]:
         """Check every byte and every structure; returns one message for each damaged file, none if all is well."""
