@@ -96,7 +96,11 @@ class Index:
     def embedder(self) -> tuple[str, str, int] | None: ...
     def set_embedder(self, name: str, fingerprint: str, dimension: int) -> None: ...
     def commit(
-        self, documents: list[_DocumentTuple], deletes: list[str], vectors: NDArray[np.float32] | None = None
+        self,
+        documents: list[_DocumentTuple],
+        deletes: list[str],
+        vectors: NDArray[np.float32] | None = None,
+        changed_ms: int | None = None,
     ) -> tuple[int, int, int, int, int]: ...
     def search(
         self,

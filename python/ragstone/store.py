@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, cast
@@ -70,6 +71,7 @@ class Store:
         embeddings: ArrayLike | None = None,
         *,
         embed: Literal["now", "later"] = "now",
+        changed_at: datetime | None = None,
     ) -> int:
         """Add documents, or replace those with the same ids, in one durable commit: all or nothing.
 
@@ -78,12 +80,15 @@ class Store:
             embeddings: Array of shape (documents, dimension), float32, one finite, non-zero vector for each document;
                 each document is then one chunk. Without it, documents are chunked and embedded.
             embed: ``"later"`` makes the text searchable by BM25 at once; :meth:`embed_pending` adds the vectors.
+            changed_at: When the documents changed, if that was not now, for :meth:`history`: to replay versions that
+                are kept elsewhere, oldest first. Without a time zone it is UTC.
 
         Returns:
             The number of chunks written.
 
         Raises:
-            InvalidInput: A document or an embedding cannot be stored; nothing was changed.
+            InvalidInput: A document or an embedding cannot be stored, or ``changed_at`` is in the future or before
+                1970; nothing was changed.
             DimensionMismatch: The embeddings have another dimension than the index.
             EmbedderMismatch: The index has vectors that its embedder did not make.
 
@@ -97,9 +102,9 @@ class Store:
         'b'
         1
         """
-        checked = checked_batch(documents)
+        checked, changed_ms = checked_batch(documents), _milliseconds(changed_at)
         if embeddings is not None:
-            return self._commit_embedded(checked, embeddings)
+            return self._commit_embedded(checked, embeddings, changed_ms)
         one_of(embed, "embed", ("now", "later"))
         chunked = [(document, self._chunker.chunk(document)) for document in checked]
         vectors = None
@@ -111,10 +116,21 @@ class Store:
         ready = [encoded(document, chunks) for document, chunks in chunked]
         if vectors is not None and self._embedder is not None:
             self._learn_embedder(self._embedder)
-        return self.commit_encoded(ready, vectors)
+        return self.commit_encoded(ready, vectors, changed_ms)
 
-    def delete(self, *, document_ids: Iterable[str] = (), filter: FilterLike | None = None) -> int:
+    def delete(
+        self,
+        *,
+        document_ids: Iterable[str] = (),
+        filter: FilterLike | None = None,
+        changed_at: datetime | None = None,
+    ) -> int:
         """Delete documents by id, by filter, or both, in one durable commit; unknown ids are no error.
+
+        Args:
+            document_ids: Which ones.
+            filter: All that pass it.
+            changed_at: As :meth:`upsert` has it.
 
         Returns:
             The number of documents deleted.
@@ -127,7 +143,7 @@ class Store:
             if not (filter.json_form if isinstance(filter, Filter) else filter):
                 raise InvalidInput("filter has no condition and would delete every document: name their ids for that")
             doomed += self._core.matching(cast(str, filter_json(filter)))
-        return self._core.commit([], doomed, None)[3]
+        return self._core.commit([], doomed, None, _milliseconds(changed_at))[3]
 
     def embed_pending(self, *, progress: Callable[[int, int], None] | None = None) -> int:
         """Embed the chunks that have no vector yet; what is done is kept if this is interrupted.
@@ -293,7 +309,7 @@ class Store:
                 "or embed='later' for text alone"
             )
 
-    def _commit_embedded(self, documents: Sequence[Document], embeddings: ArrayLike) -> int:
+    def _commit_embedded(self, documents: Sequence[Document], embeddings: ArrayLike, changed_ms: int | None) -> int:
         vectors = float32(embeddings, "embeddings")
         if vectors.ndim != 2 or len(vectors) != len(documents):
             raise InvalidInput(
@@ -322,10 +338,26 @@ class Store:
                 self._learn_embedder(self._embedder)
             else:
                 self._core.set_embedder("vectors", "", dimension)
-        return self.commit_encoded(ready, vectors)
+        return self.commit_encoded(ready, vectors, changed_ms)
 
     def commit_encoded(
-        self, documents: Sequence[_core._DocumentTuple], vectors: NDArray[np.float32] | None = None
+        self,
+        documents: Sequence[_core._DocumentTuple],
+        vectors: NDArray[np.float32] | None = None,
+        changed_ms: int | None = None,
     ) -> int:
         """Commit documents that :func:`encoded` made ready; for the parts above. Returns the number of chunks."""
-        return self._core.commit(list(documents), [], vectors)[4]
+        return self._core.commit(list(documents), [], vectors, changed_ms)[4]
+
+
+def _milliseconds(moment: datetime | None) -> int | None:
+    """Milliseconds since 1970 of a moment in the past."""
+    if moment is None:
+        return None
+    if not isinstance(moment, datetime):
+        raise InvalidInput(f"changed_at is {shown(moment)}: pass a datetime")
+    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    since = (aware - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
+    if not 0 <= since <= time.time():
+        raise InvalidInput(f"changed_at is {moment.isoformat()}: it must lie between 1970 and now")
+    return int(since * 1000)

@@ -30,6 +30,8 @@ pub struct Batch {
     pub deletes: Vec<String>,
     /// One unit vector for each chunk of `upserts`, in order, one after another.
     pub vectors: Option<Vec<f32>>,
+    /// When the changes happened, in milliseconds since 1970-01-01 UTC, if that was not now: what history tells.
+    pub changed_ms: Option<u64>,
 }
 
 /// What a commit did.
@@ -58,11 +60,15 @@ pub struct Prepared {
     /// Vectors in the order of the sorted documents' chunks.
     vectors: Option<Vec<f32>>,
     deletes: BTreeSet<String>,
+    changed_ms: Option<u64>,
 }
 
 impl Batch {
     /// Checks the arguments before anything is written.
     pub fn prepare(self, dimension: Option<u32>) -> Result<Prepared> {
+        if let Some(changed) = self.changed_ms.filter(|&changed| changed > now_ms()) {
+            return Err(Error::invalid(format!("changes are said to be made at {changed} ms since 1970, now is earlier")));
+        }
         let chunks: usize = self.upserts.iter().map(|document| document.chunks.len()).sum();
         if let Some(vectors) = &self.vectors {
             let Some(dimension) = dimension else {
@@ -105,7 +111,7 @@ impl Batch {
         };
         let mut documents: Vec<Option<DocumentInput>> = self.upserts.into_iter().map(Some).collect();
         let documents: Vec<DocumentInput> = order.iter().filter_map(|&(number, _)| documents[number].take()).collect();
-        Ok(Prepared { documents, vectors, deletes: self.deletes.into_iter().collect() })
+        Ok(Prepared { documents, vectors, deletes: self.deletes.into_iter().collect(), changed_ms: self.changed_ms })
     }
 }
 
@@ -140,7 +146,7 @@ impl Prepared {
         let mut changes = Vec::new();
         let mut change = |document_id: &str, action, text: Option<&str>, lost| {
             let text_sha256 = text.map_or_else(String::new, |text| hexadecimal(&Sha256::digest(text)));
-            let (generation, time_ms) = (manifest.generation, manifest.committed_ms);
+            let (generation, time_ms) = (manifest.generation, self.changed_ms.unwrap_or(manifest.committed_ms));
             let document_id = document_id.to_owned();
             changes.push(Change { generation, document_id, action, time_ms, text_sha256, lost });
         };

@@ -350,17 +350,18 @@ impl Index {
     }
 
     /// Commits documents and deletes; (generation, added, replaced, deleted, chunks).
-    #[pyo3(signature = (documents, deletes, vectors=None))]
+    #[pyo3(signature = (documents, deletes, vectors=None, changed_ms=None))]
     fn commit(
         &self,
         py: Python<'_>,
         documents: Vec<DocumentTuple>,
         deletes: Vec<String>,
         vectors: Option<PyReadonlyArray2<'_, f32>>,
+        changed_ms: Option<u64>,
     ) -> PyResult<(u64, usize, usize, usize, usize)> {
         let upserts = documents.into_iter().map(document).collect::<PyResult<_>>()?;
         let vectors = vectors.as_ref().map(matrix).transpose()?;
-        let batch = Batch { upserts, deletes, vectors };
+        let batch = Batch { upserts, deletes, vectors, changed_ms };
         let report = detached(py, None, |watch| self.engine.commit(batch, watch))?;
         Ok((report.generation, report.added, report.replaced, report.deleted, report.chunks))
     }
