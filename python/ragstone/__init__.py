@@ -48,6 +48,7 @@ from ragstone.records import (
     SearchResult,
     Section,
     Stages,
+    Superseded,
 )
 from ragstone.tuning import Tuning, tune
 
@@ -86,6 +87,7 @@ __all__ = [
     "SearchTimeout",
     "Section",
     "Stages",
+    "Superseded",
     "StorageError",
     "Tuning",
     "__version__",

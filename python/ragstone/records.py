@@ -33,6 +33,7 @@ __all__ = [
     "SearchResult",
     "Section",
     "Stages",
+    "Superseded",
 ]
 
 MetadataScalar: TypeAlias = "str | int | float | bool | _datetime.date | _datetime.datetime"
@@ -449,3 +450,21 @@ class IngestReport:
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(str(self))}</pre>"
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """A span of a text that states what an indexed document once stated and its current version no longer states.
+
+    ``start`` and ``end`` are ``str`` indices into the text, ``text`` is what stands between them. ``kind`` is
+    ``number``, ``quantity``, ``money``, ``percentage``, ``date``, ``time``, ``identifier`` or ``name`` (two words of
+    it). ``generation`` and ``time_ms`` (since 1970-01-01 UTC) tell which commit replaced the document.
+    """
+
+    start: int
+    end: int
+    text: str
+    kind: str
+    document_id: str
+    generation: int
+    time_ms: int

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, cast
@@ -16,13 +17,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ragstone import _core
-from ragstone.arguments import one_of, shown, text, texts
+from ragstone.arguments import one_of, shown, text
+from ragstone.arguments import texts as texts_of
 from ragstone.arrays import float32
 from ragstone.chunking import Chunker, embedding_text
 from ragstone.errors import DimensionMismatch, EmbedderMismatch, InvalidInput, NotFound
 from ragstone.exchange import checked_batch, decoded_chunks, decoded_document, encoded
 from ragstone.filters import Filter, FilterLike, filter_json
-from ragstone.records import Chunk, Document, Embedder
+from ragstone.records import Chunk, Document, Embedder, Superseded
 
 __all__ = ["Store"]
 
@@ -69,6 +71,7 @@ class Store:
         embeddings: ArrayLike | None = None,
         *,
         embed: Literal["now", "later"] = "now",
+        changed_at: datetime | None = None,
     ) -> int:
         """Add documents, or replace those with the same ids, in one durable commit: all or nothing.
 
@@ -77,12 +80,15 @@ class Store:
             embeddings: Array of shape (documents, dimension), float32, one finite, non-zero vector for each document;
                 each document is then one chunk. Without it, documents are chunked and embedded.
             embed: ``"later"`` makes the text searchable by BM25 at once; :meth:`embed_pending` adds the vectors.
+            changed_at: When the documents changed, if that was not now, for :meth:`history`: to replay versions that
+                are kept elsewhere, oldest first. Without a time zone it is UTC.
 
         Returns:
             The number of chunks written.
 
         Raises:
-            InvalidInput: A document or an embedding cannot be stored; nothing was changed.
+            InvalidInput: A document or an embedding cannot be stored, or ``changed_at`` is in the future or before
+                1970; nothing was changed.
             DimensionMismatch: The embeddings have another dimension than the index.
             EmbedderMismatch: The index has vectors that its embedder did not make.
 
@@ -96,9 +102,9 @@ class Store:
         'b'
         1
         """
-        checked = checked_batch(documents)
+        checked, changed_ms = checked_batch(documents), _milliseconds(changed_at)
         if embeddings is not None:
-            return self._commit_embedded(checked, embeddings)
+            return self._commit_embedded(checked, embeddings, changed_ms)
         one_of(embed, "embed", ("now", "later"))
         chunked = [(document, self._chunker.chunk(document)) for document in checked]
         vectors = None
@@ -110,10 +116,21 @@ class Store:
         ready = [encoded(document, chunks) for document, chunks in chunked]
         if vectors is not None and self._embedder is not None:
             self._learn_embedder(self._embedder)
-        return self.commit_encoded(ready, vectors)
+        return self.commit_encoded(ready, vectors, changed_ms)
 
-    def delete(self, *, document_ids: Iterable[str] = (), filter: FilterLike | None = None) -> int:
+    def delete(
+        self,
+        *,
+        document_ids: Iterable[str] = (),
+        filter: FilterLike | None = None,
+        changed_at: datetime | None = None,
+    ) -> int:
         """Delete documents by id, by filter, or both, in one durable commit; unknown ids are no error.
+
+        Args:
+            document_ids: Which ones.
+            filter: All that pass it.
+            changed_at: As :meth:`upsert` has it.
 
         Returns:
             The number of documents deleted.
@@ -121,12 +138,12 @@ class Store:
         Raises:
             InvalidInput: The filter has no condition and so would delete everything.
         """
-        doomed = texts(document_ids, "document_ids", "document_id")
+        doomed = texts_of(document_ids, "document_ids", "document_id")
         if filter is not None:
             if not (filter.json_form if isinstance(filter, Filter) else filter):
                 raise InvalidInput("filter has no condition and would delete every document: name their ids for that")
             doomed += self._core.matching(cast(str, filter_json(filter)))
-        return self._core.commit([], doomed, None)[3]
+        return self._core.commit([], doomed, None, _milliseconds(changed_at))[3]
 
     def embed_pending(self, *, progress: Callable[[int, int], None] | None = None) -> int:
         """Embed the chunks that have no vector yet; what is done is kept if this is interrupted.
@@ -212,6 +229,37 @@ class Store:
         name = None if document_id is None else text(document_id, "document_id")
         return cast("list[dict[str, object]]", json.loads(self._core.history(name)))
 
+    def superseded(self, texts: Sequence[str]) -> list[list[Superseded]]:
+        """Find what texts state that an indexed document once stated and its current version no longer states.
+
+        Facts that can be checked to the letter are compared: numbers, money, percentages, dates, times, quantities,
+        identifiers such as versions, and names in sentences about an office. Each is known by its value, however it is
+        written, and by the words around it, which have to be enough of those around it in the former version. Nothing is
+        reported that the current version, or a passage that word search finds, states among as many of these words.
+        Of former versions the index keeps hashes alone, of at most 256 facts a replacement; of a deleted document,
+        none after the next merge. What a sentence says without such a fact is not seen.
+
+        Args:
+            texts: Each is looked at on its own: a training answer, a page.
+
+        Returns:
+            For each text its spans, ascending and apart; ``start`` and ``end`` are ``str`` indices.
+
+        Raises:
+            InvalidInput: A text is not a ``str``, or larger than 64 MiB in UTF-8.
+
+        >>> import ragstone, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder, ragstone.open(folder, embedder=None) as index:
+        ...     for days in 30, 45:
+        ...         rule = f"Unused goods may be returned within {days} days of delivery."
+        ...         chunks = index.upsert([ragstone.Document("returns", rule, title="Returns")])
+        ...     [old], new = index.superseded(["Return unused goods in thirty days.", "Return unused goods in 45 days."])
+        >>> old.text, old.kind, old.document_id, new
+        ('thirty days', 'quantity', 'returns', [])
+        """
+        given = texts_of(texts, "texts", "text")
+        return [[Superseded(*one) for one in found] for found in self._core.superseded(given)]
+
     def verify(self) -> list[str]:
         """Check every byte and every structure; returns one message for each damaged file, none if all is well."""
         return self._core.verify()
@@ -261,7 +309,7 @@ class Store:
                 "or embed='later' for text alone"
             )
 
-    def _commit_embedded(self, documents: Sequence[Document], embeddings: ArrayLike) -> int:
+    def _commit_embedded(self, documents: Sequence[Document], embeddings: ArrayLike, changed_ms: int | None) -> int:
         vectors = float32(embeddings, "embeddings")
         if vectors.ndim != 2 or len(vectors) != len(documents):
             raise InvalidInput(
@@ -290,10 +338,26 @@ class Store:
                 self._learn_embedder(self._embedder)
             else:
                 self._core.set_embedder("vectors", "", dimension)
-        return self.commit_encoded(ready, vectors)
+        return self.commit_encoded(ready, vectors, changed_ms)
 
     def commit_encoded(
-        self, documents: Sequence[_core._DocumentTuple], vectors: NDArray[np.float32] | None = None
+        self,
+        documents: Sequence[_core._DocumentTuple],
+        vectors: NDArray[np.float32] | None = None,
+        changed_ms: int | None = None,
     ) -> int:
         """Commit documents that :func:`encoded` made ready; for the parts above. Returns the number of chunks."""
-        return self._core.commit(list(documents), [], vectors)[4]
+        return self._core.commit(list(documents), [], vectors, changed_ms)[4]
+
+
+def _milliseconds(moment: datetime | None) -> int | None:
+    """Milliseconds since 1970 of a moment in the past."""
+    if moment is None:
+        return None
+    if not isinstance(moment, datetime):
+        raise InvalidInput(f"changed_at is {shown(moment)}: pass a datetime")
+    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    since = (aware - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
+    if not 0 <= since <= time.time():
+        raise InvalidInput(f"changed_at is {moment.isoformat()}: it must lie between 1970 and now")
+    return int(since * 1000)

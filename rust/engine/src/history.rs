@@ -1,12 +1,24 @@
 //! The change log: what each commit did to which document. Every segment carries the log of the commit that wrote
 //! it, and a merge carries the logs of the segments that it replaces, so that the log survives them.
+//!
+//! A replacement also leaves fingerprints of the facts that the new text no longer states: hashes, and no text.
 
+use bytemuck::{Pod, Zeroable};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::storage::frame::{Frame, FrameWriter};
 
 const SECTION: &str = "history";
+const FACTS: &str = "history.facts";
+/// Facts that are kept of one change, at most.
+pub const FACTS_MAX: usize = 256;
+/// Words of its surroundings that are kept of a fact, at most.
+pub const CONTEXT_MAX: usize = 8;
+/// How facts and words become hashes; facts of other rules are carried and never matched.
+pub const RULES: u8 = 1;
+/// More facts were lost than are kept.
+const CUT: u8 = 1;
 
 /// One change of one document.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -22,6 +34,9 @@ pub struct Change {
     pub time_ms: u64,
     /// SHA-256 of the document's new text; empty after a deletion.
     pub text_sha256: String,
+    /// What the text before stated and the new one does not.
+    #[serde(skip)]
+    pub lost: Lost,
 }
 
 /// What happened to a document.
@@ -36,21 +51,107 @@ pub enum Action {
     Deleted,
 }
 
-/// Writes the section, one JSON object a line.
+/// Facts that a replacement took away.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lost {
+    /// Their fingerprints, at most [`FACTS_MAX`].
+    pub facts: Vec<Fact>,
+    /// Whether there were more.
+    pub cut: bool,
+}
+
+/// The fingerprint of a fact: what is needed to know it again, and not to read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fact {
+    /// A number of the kinds of [`crate::grounding`].
+    pub kind: u8,
+    /// The rules by which it was hashed.
+    pub rules: u8,
+    /// How many of the words of the context stand in its sentence; the others stand above it.
+    pub near: u8,
+    /// Hash of the fact, written in one way only.
+    pub claim: u64,
+    /// Hashes of the stems of words around it, the nearest first; 0 behind the last.
+    pub context: [u32; CONTEXT_MAX],
+}
+
+/// One row of section `history.facts`.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Record {
+    /// Line of the change in section `history`, from 0.
+    change: u32,
+    kind: u8,
+    rules: u8,
+    near: u8,
+    flags: u8,
+    claim: u64,
+    context: [u32; CONTEXT_MAX],
+}
+
+/// Writes the log, one JSON object a line, and the facts where there are any.
 pub fn write(writer: &mut FrameWriter, changes: &[Change]) -> Result<()> {
     writer.begin(SECTION)?;
     for change in changes {
         writer.write(&serde_json::to_vec(change).expect("a change always becomes JSON"))?;
         writer.write(b"\n")?;
     }
-    Ok(())
+    let mut records = Vec::new();
+    for (line, change) in changes.iter().enumerate() {
+        let flags = if change.lost.cut { CUT } else { 0 };
+        records.extend(change.lost.facts.iter().take(FACTS_MAX).map(|fact| Record {
+            change: line as u32,
+            kind: fact.kind,
+            rules: fact.rules,
+            near: fact.near,
+            flags,
+            claim: fact.claim,
+            context: fact.context,
+        }));
+    }
+    if records.is_empty() { Ok(()) } else { writer.section(FACTS, &records) }
 }
 
-/// Reads the section.
+/// Reads the log with its facts; a segment from before there were any has none.
 pub fn read(frame: &Frame) -> Result<Vec<Change>> {
     let bytes = frame.checked(SECTION)?;
     let lines = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
-    lines
+    let mut changes = lines
         .map(|line| serde_json::from_slice(line).map_err(|error| frame.corrupt_section(SECTION, &error.to_string())))
-        .collect()
+        .collect::<Result<Vec<Change>>>()?;
+    if has_facts(frame) {
+        read_facts(frame, &mut changes)?;
+    }
+    Ok(changes)
+}
+
+/// Whether a segment has facts that were lost.
+pub fn has_facts(frame: &Frame) -> bool {
+    frame.has(FACTS)
+}
+
+fn read_facts(frame: &Frame, changes: &mut [Change]) -> Result<()> {
+    let bytes = frame.checked(FACTS)?;
+    let (rows, rest) = bytes.as_chunks::<{ size_of::<Record>() }>();
+    let damage = |what: String| Err(frame.corrupt_section(FACTS, &what));
+    if !rest.is_empty() {
+        return damage(format!("{} bytes are no whole number of facts", bytes.len()));
+    }
+    let mut last = 0;
+    for row in rows {
+        let record: Record = bytemuck::pod_read_unaligned(row);
+        let count = changes.len();
+        let change = changes.get_mut(record.change as usize).filter(|change| change.action == Action::Replaced);
+        let Some(change) = change.filter(|_| record.change >= last) else {
+            return damage(format!("a fact belongs to change {} of {count}", record.change));
+        };
+        if change.lost.facts.len() == FACTS_MAX {
+            return damage(format!("change {} has more than {FACTS_MAX} facts", record.change));
+        }
+        last = record.change;
+        change.lost.cut |= record.flags & CUT != 0;
+        let Record { kind, rules, near, claim, context, .. } = record;
+        change.lost.facts.push(Fact { kind, rules, near, claim, context });
+    }
+    Ok(())
 }

@@ -2,8 +2,8 @@
 //!
 //! Modules by rank, imports only downward: [`error`], [`bitmap`], [`interrupt`], `instructions`, [`ids`], [`share`] →
 //! [`storage`] → [`dense`], [`lexical`], [`chunks`], [`filter`], [`history`] (siblings that never see each other) →
-//! [`tombstones`], [`segment`], [`fusion`] → [`snapshot`] → [`writer`], [`merge`], [`searcher`] → [`index`]. Beside them,
-//! and used by none of them: [`embedding`], [`routing`], [`metrics`], and [`grounding`], which borrows the analyzer.
+//! [`tombstones`], [`segment`], [`fusion`], [`grounding`] → [`snapshot`] → [`superseded`] → [`writer`], [`merge`], [`searcher`] → [`index`]. Beside them,
+//! and used by none of them: [`embedding`], [`routing`], [`metrics`].
 #![deny(unsafe_code)]
 
 pub mod bitmap;
@@ -28,5 +28,6 @@ pub mod segment;
 pub mod share;
 pub mod snapshot;
 pub mod storage;
+pub mod superseded;
 pub mod tombstones;
 pub mod writer;

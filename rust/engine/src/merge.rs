@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::chunks::DocumentInput;
 use crate::error::Result;
-use crate::history;
+use crate::history::{self, Lost};
 use crate::interrupt::Interrupt;
 use crate::lexical::{self, DROPPED, Lexical};
 use crate::segment::{LiveSegment, write_segment, write_vectors_file};
@@ -136,6 +136,12 @@ pub fn write(
         return Err(sources[pair[1].1].segment.frame.corrupt_section("doc.table", &message));
     }
     changes.sort();
+    // Of a document that is gone nothing is left but that it was there.
+    for change in changes.iter_mut().filter(|change| !change.lost.facts.is_empty()) {
+        if snapshot.document(&change.document_id)?.is_none() {
+            change.lost = Lost::default();
+        }
+    }
     let (inputs, origins): (Vec<DocumentInput>, Vec<(usize, u32)>) =
         documents.into_iter().map(|(input, source, first_row)| (input, (source, first_row))).unzip();
     let mut maps: Vec<Vec<u32>> = sources.iter().map(|source| vec![DROPPED; source.entry.rows as usize]).collect();

@@ -1,5 +1,6 @@
 //! One committed state of an index, opened for reading. It never changes and never blocks a writer.
 
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
@@ -8,7 +9,7 @@ use crate::chunks::DocumentView;
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::fusion;
-use crate::history::{self, Change};
+use crate::history::{self, Action, Change, Fact};
 use crate::lexical::{Analyzer, average_length};
 use crate::segment::{LiveSegment, Segment};
 use crate::storage::Storage;
@@ -35,6 +36,20 @@ pub struct Snapshot {
     /// Analyzed terms of all live chunks.
     pub total_length: u64,
     sample: OnceLock<Vec<Vec<f32>>>,
+    lost: OnceLock<Vec<LostFact>>,
+}
+
+/// A fact that a former version of a live document stated.
+#[derive(Clone, Debug)]
+pub struct LostFact {
+    /// Its fingerprint.
+    pub fact: Fact,
+    /// The document.
+    pub document_id: Arc<str>,
+    /// The commit that replaced the version.
+    pub generation: u64,
+    /// When that was, in milliseconds since 1970-01-01 UTC.
+    pub time_ms: u64,
 }
 
 /// Numbers that describe a snapshot.
@@ -133,7 +148,7 @@ impl Snapshot {
         });
         let total_length = total_length
             .ok_or_else(|| Error::corrupt("the index", 0, "a segment has fewer terms than were deleted from it"))?;
-        Ok(Self { manifest, analyzer, segments, rows, total_length, sample: OnceLock::new() })
+        Ok(Self { manifest, analyzer, segments, rows, total_length, sample: OnceLock::new(), lost: OnceLock::new() })
     }
 
     /// Average length of a live chunk, in analyzed terms.
@@ -214,6 +229,40 @@ impl Snapshot {
         }
         changes.sort();
         Ok(changes)
+    }
+
+    /// The facts that replacements took away from documents that are live, by ascending claim.
+    ///
+    /// A document that was deleted and added again begins anew.
+    pub fn lost(&self) -> Result<&[LostFact]> {
+        if let Some(lost) = self.lost.get() {
+            return Ok(lost);
+        }
+        let mut lost = Vec::new();
+        if self.segments.iter().any(|segment| history::has_facts(&segment.segment.frame)) {
+            let changes = self.history(None)?;
+            let mut since: HashMap<&str, (Action, u64)> = HashMap::new();
+            for change in changes.iter().filter(|change| change.action != Action::Replaced) {
+                since.insert(&change.document_id, (change.action, change.generation));
+            }
+            for change in changes.iter().filter(|change| !change.lost.facts.is_empty()) {
+                let begun = since.get(&*change.document_id);
+                if begun.is_some_and(|&(action, from)| action == Action::Deleted || from > change.generation) {
+                    continue;
+                }
+                let (document_id, generation, time_ms) =
+                    (Arc::from(&*change.document_id), change.generation, change.time_ms);
+                let known = change.lost.facts.iter().filter(|fact| fact.rules == history::RULES);
+                lost.extend(known.map(|&fact| LostFact {
+                    fact,
+                    document_id: Arc::clone(&document_id),
+                    generation,
+                    time_ms,
+                }));
+            }
+            lost.sort_by_key(|one| (one.fact.claim, one.generation));
+        }
+        Ok(self.lost.get_or_init(|| lost))
     }
 
     /// Numbers that describe the snapshot.

@@ -5,10 +5,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 
-use crate::chunks::DocumentInput;
+use crate::chunks::{DocumentInput, DocumentView};
 use crate::dense::unit;
 use crate::error::{Error, Result};
-use crate::history::{Action, Change};
+use crate::history::{Action, Change, Lost};
 use crate::ids::hexadecimal;
 use crate::interrupt::Interrupt;
 use crate::lexical::Corrections;
@@ -16,6 +16,7 @@ use crate::segment::{write_lexical, write_segment, write_vectors_file};
 use crate::snapshot::Snapshot;
 use crate::storage::Storage;
 use crate::storage::manifest::{Manifest, SegmentEntry};
+use crate::superseded;
 
 /// Longest document id and source, in bytes.
 pub const NAME_BYTES_MAX: usize = 4096;
@@ -29,6 +30,8 @@ pub struct Batch {
     pub deletes: Vec<String>,
     /// One unit vector for each chunk of `upserts`, in order, one after another.
     pub vectors: Option<Vec<f32>>,
+    /// When the changes happened, in milliseconds since 1970-01-01 UTC, if that was not now: what history tells.
+    pub changed_ms: Option<u64>,
 }
 
 /// What a commit did.
@@ -57,11 +60,15 @@ pub struct Prepared {
     /// Vectors in the order of the sorted documents' chunks.
     vectors: Option<Vec<f32>>,
     deletes: BTreeSet<String>,
+    changed_ms: Option<u64>,
 }
 
 impl Batch {
     /// Checks the arguments before anything is written.
     pub fn prepare(self, dimension: Option<u32>) -> Result<Prepared> {
+        if let Some(changed) = self.changed_ms.filter(|&changed| changed > now_ms()) {
+            return Err(Error::invalid(format!("changes are said to be made at {changed} ms since 1970, now is earlier")));
+        }
         let chunks: usize = self.upserts.iter().map(|document| document.chunks.len()).sum();
         if let Some(vectors) = &self.vectors {
             let Some(dimension) = dimension else {
@@ -104,7 +111,7 @@ impl Batch {
         };
         let mut documents: Vec<Option<DocumentInput>> = self.upserts.into_iter().map(Some).collect();
         let documents: Vec<DocumentInput> = order.iter().filter_map(|&(number, _)| documents[number].take()).collect();
-        Ok(Prepared { documents, vectors, deletes: self.deletes.into_iter().collect() })
+        Ok(Prepared { documents, vectors, deletes: self.deletes.into_iter().collect(), changed_ms: self.changed_ms })
     }
 }
 
@@ -137,35 +144,41 @@ impl Prepared {
         manifest.committed_ms = now_ms();
         let mut report = CommitReport { generation: manifest.generation, ..CommitReport::default() };
         let mut changes = Vec::new();
-        let mut change = |document_id: &str, action, text: Option<&str>| {
+        let mut change = |document_id: &str, action, text: Option<&str>, lost| {
             let text_sha256 = text.map_or_else(String::new, |text| hexadecimal(&Sha256::digest(text)));
-            let (generation, time_ms) = (manifest.generation, manifest.committed_ms);
-            changes.push(Change { generation, document_id: document_id.to_owned(), action, time_ms, text_sha256 });
+            let (generation, time_ms) = (manifest.generation, self.changed_ms.unwrap_or(manifest.committed_ms));
+            let document_id = document_id.to_owned();
+            changes.push(Change { generation, document_id, action, time_ms, text_sha256, lost });
         };
 
         // Which documents of which segments go.
         let mut gone: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
-        let mut remove = |document_id: &str| -> Result<bool> {
+        let mut remove = |document_id: &str| -> Result<Option<DocumentView<'_>>> {
             for (place, segment) in snapshot.segments.iter().enumerate() {
                 if let Some(number) = segment.find(document_id)? {
                     gone.entry(place).or_default().push(number);
-                    return Ok(true);
+                    return Ok(Some(segment.segment.chunks.document(number)));
                 }
             }
-            Ok(false)
+            Ok(None)
         };
         for document in &self.documents {
-            let replaced = remove(&document.document_id)?;
-            report.added += usize::from(!replaced);
-            report.replaced += usize::from(replaced);
-            let action = if replaced { Action::Replaced } else { Action::Added };
-            change(&document.document_id, action, Some(&document.text));
+            interrupt.check()?;
+            let (mut action, mut lost) = (Action::Added, Lost::default());
+            if let Some(old) = remove(&document.document_id)? {
+                action = Action::Replaced;
+                let (old, new) = ((old.title()?, old.text()?), (&*document.title, &*document.text));
+                lost = superseded::lost(&snapshot.analyzer, old, new);
+            }
+            report.added += usize::from(action == Action::Added);
+            report.replaced += usize::from(action == Action::Replaced);
+            change(&document.document_id, action, Some(&document.text), lost);
         }
         for document_id in &self.deletes {
             let upserted = self.documents.binary_search_by(|one| one.document_id.cmp(document_id)).is_ok();
-            if !upserted && remove(document_id)? {
+            if !upserted && remove(document_id)?.is_some() {
                 report.deleted += 1;
-                change(document_id, Action::Deleted, None);
+                change(document_id, Action::Deleted, None, Lost::default());
             }
         }
         if changes.is_empty() {

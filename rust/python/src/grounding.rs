@@ -3,6 +3,7 @@
 use pyo3::prelude::*;
 use ragstone_engine::grounding::{FEATURES, Grounder as Engine, Model, Sentence};
 
+use crate::characters::Characters;
 use crate::error::invalid;
 use crate::interrupt::detached;
 
@@ -58,7 +59,7 @@ impl Grounder {
     fn check(&self, py: Python<'_>, answer: &str, sources: Vec<String>) -> PyResult<Vec<Checked>> {
         detached(py, None, |watch| {
             let sources: Vec<&str> = sources.iter().map(String::as_str).collect();
-            let mut characters = Characters { text: answer, byte: 0, character: 0 };
+            let mut characters = Characters::new(answer);
             Ok(self
                 .engine
                 .check(answer, &sources, watch)?
@@ -66,25 +67,6 @@ impl Grounder {
                 .map(|one| checked(one, &mut characters))
                 .collect())
         })
-    }
-}
-
-/// Characters before a byte; quick where bytes ascend.
-struct Characters<'t> {
-    text: &'t str,
-    byte: usize,
-    character: usize,
-}
-
-impl Characters<'_> {
-    fn at(&mut self, byte: usize) -> usize {
-        if byte >= self.byte {
-            self.character += self.text[self.byte..byte].chars().count();
-        } else {
-            self.character -= self.text[byte..self.byte].chars().count();
-        }
-        self.byte = byte;
-        self.character
     }
 }
 

@@ -19,8 +19,10 @@ use ragstone_engine::snapshot::Snapshot;
 use ragstone_engine::storage::disk::Disk;
 use ragstone_engine::storage::frame::Verify;
 use ragstone_engine::storage::manifest::EmbedderEntry;
+use ragstone_engine::superseded::{self, Superseded};
 use ragstone_engine::writer::Batch;
 
+use crate::characters::Characters;
 use crate::error::{invalid, raise};
 use crate::interrupt::detached;
 
@@ -48,6 +50,12 @@ type StageTuple = (f64, f64, f64, f64, f64);
 /// Hits, evidence, generation, warnings and stages.
 type Single<'py> = (Vec<HitTuple>, Bound<'py, PyDict>, u64, Vec<String>, StageTuple);
 
+/// Start, end, text, kind, document id, generation, time.
+type SupersededTuple = (usize, usize, String, &'static str, String, u64, u64);
+
+/// Passages that are asked what they say about a sentence.
+const PASSAGES: usize = 5;
+
 /// An open index directory.
 #[pyclass(frozen, module = "ragstone._core")]
 pub(crate) struct Index {
@@ -65,6 +73,33 @@ fn document(tuple: DocumentTuple) -> PyResult<DocumentInput> {
         .collect();
     let content_sha256 = parse_digest(&digest, &document_id)?;
     Ok(DocumentInput { document_id, title, source, text, metadata, acl, content_sha256, chunks })
+}
+
+/// The passages that have most of a sentence's words, each with the title of its document.
+fn passages(
+    snapshot: &Snapshot,
+    sentence: &str,
+    watch: &dyn Interrupt,
+) -> ragstone_engine::error::Result<Vec<(String, String)>> {
+    let query = Query {
+        words: Some(Words::Text(sentence)),
+        vector: None,
+        mode: Mode::Bm25,
+        exact: false,
+        threads: 1,
+        top_k: PASSAGES,
+        filter: None,
+        without: &[],
+        principals: &[],
+        explain: false,
+        evidence: false,
+    };
+    let found = snapshot.search(&query, watch)?.found;
+    let passage = |hit: &Found| {
+        let chunk = snapshot.chunk(hit);
+        Ok((chunk.context()?.to_owned(), chunk.text()?.to_owned()))
+    };
+    found.iter().map(passage).collect()
 }
 
 fn parse_digest(digits: &str, document_id: &str) -> PyResult<Option<[u8; 32]>> {
@@ -315,17 +350,18 @@ impl Index {
     }
 
     /// Commits documents and deletes; (generation, added, replaced, deleted, chunks).
-    #[pyo3(signature = (documents, deletes, vectors=None))]
+    #[pyo3(signature = (documents, deletes, vectors=None, changed_ms=None))]
     fn commit(
         &self,
         py: Python<'_>,
         documents: Vec<DocumentTuple>,
         deletes: Vec<String>,
         vectors: Option<PyReadonlyArray2<'_, f32>>,
+        changed_ms: Option<u64>,
     ) -> PyResult<(u64, usize, usize, usize, usize)> {
         let upserts = documents.into_iter().map(document).collect::<PyResult<_>>()?;
         let vectors = vectors.as_ref().map(matrix).transpose()?;
-        let batch = Batch { upserts, deletes, vectors };
+        let batch = Batch { upserts, deletes, vectors, changed_ms };
         let report = detached(py, None, |watch| self.engine.commit(batch, watch))?;
         Ok((report.generation, report.added, report.replaced, report.deleted, report.chunks))
     }
@@ -473,6 +509,25 @@ impl Index {
         let snapshot = self.engine.snapshot();
         let changes = detached(py, None, |_| snapshot.history(document_id))?;
         Ok(serde_json::to_string(&changes).expect("changes always become JSON"))
+    }
+
+    /// For each text the spans that state what a later version of its document no longer states, in characters.
+    fn superseded(&self, py: Python<'_>, texts: Vec<String>) -> PyResult<Vec<Vec<SupersededTuple>>> {
+        let snapshot = self.engine.snapshot();
+        detached(py, None, |watch| {
+            let elsewhere = |sentence: &str| passages(&snapshot, sentence, watch);
+            let found = superseded::find(&snapshot, &texts, &elsewhere, watch)?;
+            let spans = texts.iter().zip(found).map(|(text, found)| {
+                let mut characters = Characters::new(text);
+                let tuple = |one: Superseded| {
+                    let span = (characters.at(one.start), characters.at(one.end));
+                    let Superseded { start, end, kind, document_id, generation, time_ms } = one;
+                    (span.0, span.1, text[start..end].to_owned(), kind.name(), document_id, generation, time_ms)
+                };
+                found.into_iter().map(tuple).collect()
+            });
+            Ok(spans.collect())
+        })
     }
 
     /// Numbers that describe the index, as JSON.

@@ -4,6 +4,7 @@
 #![allow(clippy::needless_pass_by_value, clippy::too_many_arguments)]
 
 mod arrays;
+mod characters;
 mod embedding;
 mod error;
 mod grounding;

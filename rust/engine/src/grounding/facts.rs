@@ -43,11 +43,11 @@ impl What {
 #[derive(Debug)]
 pub(super) struct Fact {
     pub(super) next: usize,
-    body: Body,
+    pub(super) body: Body,
 }
 
 #[derive(Debug)]
-enum Body {
+pub(super) enum Body {
     Number { number: Number, unit: Option<Unit>, year: Option<f64> },
     Date(Date),
     Time { minutes: u32, certain: bool },

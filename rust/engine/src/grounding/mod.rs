@@ -18,6 +18,7 @@ mod numbers;
 mod score;
 mod sentences;
 mod source;
+pub mod stated;
 mod tokens;
 mod units;
 

@@ -35,6 +35,16 @@ pub(super) fn currency(sign: char) -> Option<Unit> {
     Some((MONEY + number, 1.0))
 }
 
+/// What else a pound is: a mass may be money and money a mass.
+pub(super) fn pounds(dimension: u64, factor: f64) -> Option<Unit> {
+    const MASS_OF_ONE: f64 = 0.453_592_37;
+    match dimension {
+        MASS if factor.to_bits() == MASS_OF_ONE.to_bits() => Some((MONEY + 2, 1.0)),
+        dimension if dimension == MONEY + 2 => Some((MASS, MASS_OF_ONE)),
+        _ => None,
+    }
+}
+
 /// Money that a code or a name stands for.
 pub(super) fn money(raw: &str, lower: &str) -> Option<Unit> {
     let number = match lower {

@@ -71,7 +71,7 @@ fn sample() -> Memory {
     let storage = Memory::default();
     let index = Index::open(Arc::new(storage.clone()), embedding()).unwrap();
     let embedded =
-        |upserts: Vec<DocumentInput>| Batch { vectors: Some(vectors(&upserts)), upserts, deletes: Vec::new() };
+        |upserts: Vec<DocumentInput>| Batch { vectors: Some(vectors(&upserts)), upserts, ..Batch::default() };
     let long = DocumentInput {
         document_id: "long".to_owned(),
         text: "kelp ".repeat(66) + &"iris ".repeat(300),

@@ -18,7 +18,7 @@ use crate::workload::{document, documents, embedding, options, reading, vectors,
 
 fn batch(names: &[String], version: u32) -> Batch {
     let upserts: Vec<DocumentInput> = names.iter().map(|name| document(name, version)).collect();
-    Batch { vectors: Some(vectors(&upserts)), upserts, deletes: Vec::new() }
+    Batch { vectors: Some(vectors(&upserts)), upserts, ..Batch::default() }
 }
 
 fn names(of: &[&str]) -> Vec<String> {

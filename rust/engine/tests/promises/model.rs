@@ -63,7 +63,7 @@ fn apply(index: &mut Option<Index>, storage: &Memory, model: &mut Model, call: &
             }
             let vectors = embedded.then(|| vectors(&upserts));
             let deletes = deletes.iter().map(|&name| NAMES[name].to_owned()).collect();
-            open.commit(Batch { upserts, deletes, vectors }, &Never).unwrap();
+            open.commit(Batch { upserts, deletes, vectors, changed_ms: None }, &Never).unwrap();
         }
         Call::Attach(rows_max) => {
             let Some(pending) = open.pending(*rows_max).unwrap() else { return };

@@ -167,7 +167,7 @@ pub(crate) fn act(index: &Index, step: &Step) -> Result<()> {
             let upserts: Vec<DocumentInput> = upserts.iter().map(|&(name, version)| document(name, version)).collect();
             let vectors = embedded.then(|| vectors(&upserts));
             let deletes = deletes.iter().map(ToString::to_string).collect();
-            index.commit(Batch { upserts, deletes, vectors }, &Never).map(drop)
+            index.commit(Batch { upserts, deletes, vectors, changed_ms: None }, &Never).map(drop)
         }
         Step::SetEmbedder => index.set_embedder(embedder()),
         Step::Attach(rows_max) => {
