@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ragstone import route
 from ragstone.estimates import Estimate
 from ragstone.recommendation.measurements import Corpus, Evaluated, Examples, Project, QueryShares
 from ragstone.recommendation.mixing import wilson
 from ragstone.recommendation.needs import AUDITS, Needs
+from ragstone.recommendation.shares import query_shares
 
 ROOT = Path(__file__).resolve().parents[1]
 KINDS = ("factual", "behavioural", "hybrid", "other")
 _CASES = ("router_cases.jsonl", "router_cases_wide.jsonl")
+_CODES = {"pass": 0, "advisory_finetune": 1, "retrieve": 2, "hybrid": 3}
 _KIND = {(1, 0): "factual", (0, 1): "behavioural", (1, 1): "hybrid", (0, 0): "other"}
 
 
@@ -91,6 +96,16 @@ def drawn_log(row: dict[str, Any]) -> list[str]:
     return texts
 
 
+def routed_shares(row: dict[str, Any]) -> QueryShares:
+    """What measuring finds in a project's log: its texts routed, repeats counted, corrected for the router's errors."""
+    log = Counter(drawn_log(row))
+    routes = [route(text) for text in log]
+    return query_shares(
+        [_CODES[found.path] for found in routes], [found.uncertain for found in routes], counts=list(log.values())
+    )
+
+
+@cache
 def _test_halves(kind: str) -> list[list[str]]:
     halves = []
     for name in _CASES:

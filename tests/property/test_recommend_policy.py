@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from constructed import project as constructed
 from constructed import random_projects, rows
+from policy_checks import broken_vetoes, wrong_moves
 from ragstone.errors import InvalidInput
 from ragstone.recommendation.choice import DECISIONS, choose, proven
 from ragstone.recommendation.measurements import Project
 from ragstone.recommendation.mixing import with_counted, with_share
-from ragstone.recommendation.needs import AUDITS, Needs
+from ragstone.recommendation.needs import Needs
 from ragstone.recommendation.policy import decide
 from ragstone.recommendation.rules import load_rules
 from ragstone.recommendation.sensitivity import dials, flip_points
@@ -26,60 +27,7 @@ from ragstone.recommendation.warnings import warnings
 from ragstone.recommender.maintenance import maintenance
 
 RULES = load_rules()
-RETRIEVES, TUNES = {"rag", "hybrid"}, {"fine_tune", "hybrid"}
 PROJECTS = 100_000
-
-
-def with_need(project: Project, **changes: Any) -> Project:
-    if changes.get("audit") in ("high", "regulated") and project.needs.facts_hard is False:
-        changes["facts_hard"] = None
-    return replace(project, needs=replace(project.needs, **changes))
-
-
-def broken_vetoes(project: Project, decision: str, ready: bool | None) -> list[str]:
-    """Which vetoes a decision breaks, told from the project alone."""
-    needs, examples, shares, corpus = project.needs, project.examples, project.queries, project.corpus
-    broken = []
-    if needs.audit in ("high", "regulated") and decision in ("fine_tune", "prompt_first"):
-        broken.append("audit")
-    days = corpus.update_interval_days if corpus and corpus.update_interval_days is not None else None
-    days = needs.update_interval_days if days is None else days
-    asked = needs.facts_hard or (shares is not None and shares.facts.low > 0.05)
-    if asked and (days is None or days < 90) and decision == "fine_tune":
-        broken.append("volatile facts")
-    if (ready is None) != (decision not in TUNES):
-        broken.append("readiness of what is not trained")
-    if ready and (examples.usable < 10 or examples.held_out < 1):
-        broken.append("examples")
-    if decision == "hybrid":
-        hard = needs.audit in ("high", "regulated") or needs.facts_hard or (shares and shares.facts.low > 0.2)
-        form = needs.format_contract_hard or needs.style_contract_hard or (shares and shares.behaviour.low > 0.2)
-        broken += [] if hard and form else ["hybrid without both needs"]
-    return broken
-
-
-def wrong_moves(project: Project, decision: str) -> list[str]:
-    """Which turns of an input move the decision the wrong way."""
-    wrong = []
-    if decision in RETRIEVES:
-        level = AUDITS.index(project.needs.audit or "low")
-        for audit in AUDITS[level + 1 :]:
-            if choose(with_need(project, audit=audit), RULES).decision not in RETRIEVES:
-                wrong.append(f"audit {audit} removes retrieval")
-    for contract in ("format_contract_hard", "style_contract_hard"):
-        then = choose(with_need(project, **{contract: True}), RULES).decision
-        if decision in TUNES and then not in TUNES:
-            wrong.append(f"{contract} removes behaviour")
-    corpus = project.corpus
-    if corpus is not None and corpus.update_interval_days is not None:
-        for faster in (0.5, 0.05):
-            days = corpus.update_interval_days * faster
-            then = choose(replace(project, corpus=replace(corpus, update_interval_days=days)), RULES).decision
-            if then == "fine_tune" and decision != "fine_tune":
-                wrong.append(f"an update every {days} days moves {decision} to fine_tune")
-            if decision in RETRIEVES and then != decision:
-                wrong.append(f"an update every {days} days moves {decision} to {then}")
-    return wrong
 
 
 def test_no_veto_is_broken_and_nothing_moves_the_wrong_way() -> None:
@@ -89,7 +37,7 @@ def test_no_veto_is_broken_and_nothing_moves_the_wrong_way() -> None:
         verdict = decide(project, RULES)
         assert verdict.decision == DECISIONS[verdict.rule]
         assert broken_vetoes(project, verdict.decision, verdict.ready) == [], (number, project)
-        assert wrong_moves(project, verdict.decision) == [], (number, project)
+        assert wrong_moves(project, verdict.decision, RULES) == [], (number, project)
         seen[verdict.rule] += 1
     assert seen.total() == PROJECTS
     assert seen.keys() == DECISIONS.keys()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from constructed import project, rows, shares
+from constructed import project, routed_shares, rows, shares
 from ragstone.recommendation.measurements import Project
 from ragstone.recommendation.policy import decide
 from ragstone.recommendation.rules import load_rules
@@ -43,7 +43,7 @@ def outcome(given: Project) -> dict[str, Any]:
 
 def everything_said(given: Project) -> str:
     verdict = decide(given, RULES)
-    lines = [one.text for one in (*verdict.reasons, *verdict.vetoes)]
+    lines = [one.text for one in verdict.reasons] + [one.text for one in verdict.vetoes]
     lines += [f"{layer.requirement}: {layer.layer}" for layer in verdict.layers]
     for mistake in warnings(given, RULES):
         lines += [mistake.message, *(text for text, _ in mistake.proof), mistake.action]
@@ -54,6 +54,32 @@ def everything_said(given: Project) -> str:
 def test_true_shares_give_the_written_advice(row: dict[str, Any]) -> None:
     """Catches a rule, a warning or a readiness that differs from what was written down for the project."""
     assert outcome(project(row)) == {key: row[key] for key in ("expected", "rule", "warnings", "ready")}
+
+
+@pytest.fixture(scope="module")
+def routed() -> list[dict[str, Any]]:
+    """Outcomes with the shares that the router finds in each project's log."""
+    return [outcome(project(row, routed_shares(row))) for row in ROWS]
+
+
+def test_routed_texts_give_the_written_advice(routed: list[dict[str, Any]]) -> None:
+    """Catches a router whose errors, corrected, turn more than three of a hundred pieces of advice."""
+    wrong = {
+        row["name"]: f"{row['rule']} as {found['rule']}"
+        for row, found in zip(ROWS, routed, strict=True)
+        if found["expected"] != row["expected"]
+    }
+    assert len(wrong) <= 3, wrong
+
+
+def test_routed_texts_give_the_golden_advice(routed: list[dict[str, Any]]) -> None:
+    """Catches a golden case that the router's errors turn, warn of wrongly, or call ready when it is not."""
+    wrong = {
+        row["golden"]: found
+        for row, found in zip(ROWS, routed, strict=True)
+        if row["golden"] and any(found[key] != row[key] for key in ("expected", "warnings", "ready"))
+    }
+    assert wrong == {}
 
 
 @pytest.mark.parametrize("row", GOLDEN, ids=lambda row: row["golden"])

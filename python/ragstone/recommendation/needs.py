@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 from ragstone.arguments import integer, number, one_of, shown, text
@@ -114,7 +114,7 @@ class Needs:
         return cls(**{str(name): value for name, value in values.items()})  # type: ignore[arg-type]
 
     @classmethod
-    def from_toml(cls, path: str | Path) -> Needs:
+    def from_toml(cls, path: str | os.PathLike[str]) -> Needs:
         """Needs from a TOML file with a line for each, such as ``audit = "high"``.
 
         Raises:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -167,7 +167,7 @@ _BOUNDS = {
 _BELOW = (("shares.facts_some", "shares.required"), ("stability.volatile_days", "stability.stable_days"))
 
 
-def load_rules(path: str | Path | None = None) -> Rules:
+def load_rules(path: str | os.PathLike[str] | None = None) -> Rules:
     """The rules that ship, with single values replaced by those of a TOML file of the same form.
 
     Raises:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import os
 import tomllib
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from ragstone.arguments import shown
@@ -17,13 +17,13 @@ __all__ = ["read_table", "refuse_unknown"]
 _BYTES_MAX = 1 << 20
 
 
-def read_table(path: str | Path) -> dict[str, Any]:
+def read_table(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The top level of a TOML file.
 
     Raises:
         InvalidInput: There is no such file, it is no TOML in UTF-8, or it has more than a megabyte.
     """
-    if not isinstance(path, (str, Path)):
+    if not isinstance(path, (str, os.PathLike)):
         raise InvalidInput(f"path is {shown(path)}: pass the path of a TOML file")
     try:
         with open(path, "rb") as file:
