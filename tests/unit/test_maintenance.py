@@ -64,6 +64,19 @@ def test_more_to_do_takes_more_hours_of_its_layer_alone(name: str, less: Any, mo
     assert few.hours("hybrid") < many.hours("hybrid")
 
 
+def test_own_weights_are_not_retired() -> None:
+    """Catches a retirement that a service announces, planned for a model that nobody can take away."""
+    hosted, own = (maintenance(EFFORT, **PROJECT, base_retires=retires) for retires in (True, False))
+    assert hosted.hours("fine_tune") - own.hours("fine_tune") == pytest.approx(7 / 12)
+
+
+def test_a_larger_model_trains_longer() -> None:
+    """Catches a declared size that changes nothing, or the hours of people."""
+    small, large = (maintenance(EFFORT, **PROJECT, parameters=size) for size in (1e9, 70e9))
+    assert large.compute_hours("fine_tune", "GPU") == pytest.approx(70 * small.compute_hours("fine_tune", "GPU"))
+    assert large.hours("hybrid") == small.hours("hybrid")
+
+
 def test_versions_are_collected_to_a_run_a_day() -> None:
     """Catches an index that is rebuilt for every change of a corpus that changes each minute."""
     each_minute = maintenance(EFFORT, **{**PROJECT, "update_interval_days": 1 / 1440})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -272,6 +273,20 @@ def test_the_volume_from_which_tuning_pays_follows_the_prices() -> None:
     dear = replace(needs, tuned_input_price=900.0, tuned_output_price=900.0)
     text = said(verdict(dear, queries=PRESCRIBES, corpus=STABLE))
     assert "cheaper at no volume, by the declared prices" in text
+
+
+def test_the_budget_is_held_against_the_declared_prices() -> None:
+    """Catches a budget that nobody looks at, or that is judged by placeholder prices."""
+    needs = Needs(queries_per_day=1000.0, budget_per_month=10.0)
+    parts: dict[str, Any] = {"queries": ASKS, "corpus": CORPUS}
+    assert "declared prices" not in said(verdict(needs, **parts))
+    dear = said(verdict(replace(needs, input_price=5.0), **parts))
+    assert re.search(r"costs about [0-9,.]+ a month by the declared prices; 10 are declared, not enough", dear)
+    assert "declared, enough" in said(verdict(replace(needs, input_price=5.0, budget_per_month=1e6), **parts))
+    for queries, decision in ((PRESCRIBES, "fine_tune"), (MIXED, "hybrid")):
+        found = verdict(replace(needs, tuned_output_price=1e6), queries=queries, corpus=STABLE)
+        assert found.decision == decision
+        assert "10 are declared, not enough" in said(found)
 
 
 def codes(**parts: Any) -> dict[str, Mistake]:

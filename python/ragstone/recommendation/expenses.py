@@ -6,7 +6,7 @@ from ragstone.recommendation.measurements import Project
 from ragstone.recommendation.rules import Rules
 from ragstone.recommender.costs import Costs, Prices, Workload, costs
 
-__all__ = ["expenses", "has_prices"]
+__all__ = ["expenses", "has_prices", "per_month"]
 
 _DAYS_PER_MONTH = 365.25 / 12
 # Taken where no search was measured.
@@ -44,3 +44,13 @@ def expenses(project: Project, rules: Rules) -> Costs:
         parameters=needs.model_parameters or work.parameters,
         search_ms=_SEARCH_MS if measured is None else measured,
     )
+
+
+def per_month(project: Project, rules: Rules, decision: str) -> float:
+    """Money a month for the declared volume, answered as decided; tuning's fixed costs are spread over a year."""
+    found, volume = expenses(project, rules), project.needs.queries_per_day or 0.0
+    if decision == "rag":
+        return found.rag_per_day(volume) * _DAYS_PER_MONTH
+    if decision == "fine_tune":
+        return found.tuned_per_day(volume) * _DAYS_PER_MONTH
+    return (found.hybrid_per_query * volume + found.tuned_fixed / found.period_days) * _DAYS_PER_MONTH

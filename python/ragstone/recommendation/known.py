@@ -79,6 +79,8 @@ def upkeep(project: Project, rules: Rules) -> Maintenance:
         examples=project.examples.usable,
         contract_changes_per_year=needs.contract_changes_per_year,
         minutes_per_example=needs.minutes_per_example,
+        parameters=needs.model_parameters,
+        base_retires=needs.deployment in (None, "hosted"),
     )
 
 

@@ -10,7 +10,7 @@ from ragstone.estimates import Estimate
 from ragstone.recommendation.choice import Choice, audited, facts_asked, facts_declared, ready
 from ragstone.recommendation.collecting import clean_examples_needed
 from ragstone.recommendation.dimensions import days_to_tune
-from ragstone.recommendation.expenses import expenses, has_prices
+from ragstone.recommendation.expenses import expenses, has_prices, per_month
 from ragstone.recommendation.known import audit, context_tokens, contract, interval_days, target, upkeep
 from ragstone.recommendation.measurements import Project
 from ragstone.recommendation.rules import Rules
@@ -213,13 +213,20 @@ def _training(project: Project, rules: Rules, choice: Choice) -> Iterator[Reason
 
 
 def _constraints(project: Project, rules: Rules, choice: Choice) -> Iterator[Reason]:
-    """Time, team and latency: they turn no rule, but a plan may fail by them."""
+    """Time, team, money and latency: they turn no rule, but a plan may fail by them."""
     needs, tuned = project.needs, choice.decision in ("fine_tune", "hybrid")
-    if needs.team_hours_per_month is not None and choice.decision in ("rag", "fine_tune", "hybrid"):
+    advised = choice.decision == "rag" or tuned
+    if needs.team_hours_per_month is not None and advised:
         hours = upkeep(project, rules).hours(choice.decision)
         enough = "enough" if hours <= needs.team_hours_per_month else "not enough: start with one layer, or find time"
         yield Reason(f"It takes about {number_text(hours)} hours a month; {number_text(needs.team_hours_per_month)} "
                      f"are declared, {enough}.", "needs.team_hours_per_month")  # fmt: skip
+    if needs.budget_per_month is not None and needs.queries_per_day is not None and has_prices(project) and advised:
+        money = per_month(project, rules, choice.decision)
+        enough = "enough" if money <= needs.budget_per_month else "not enough"
+        text = f"It costs about {number_text(money)} a month by the declared prices"
+        budget = f"{number_text(needs.budget_per_month)} are declared, {enough}"
+        yield Reason(f"{text}; {budget}.", "needs.budget_per_month")
     if needs.queries_per_day is not None and tuned:
         yield _volume(project, rules, needs.queries_per_day)
     if needs.deadline_days is not None and tuned:

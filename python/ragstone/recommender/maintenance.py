@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ragstone.arguments import integer, number
@@ -104,6 +104,8 @@ def maintenance(
     examples: int = 0,
     contract_changes_per_year: float | None = None,
     minutes_per_example: float | None = None,
+    parameters: float | None = None,
+    base_retires: bool = True,
 ) -> Maintenance:
     """What has to be done again and again, and how much of it.
 
@@ -120,6 +122,8 @@ def maintenance(
         examples: How many the model is trained on.
         contract_changes_per_year: Instead of the effort's.
         minutes_per_example: Instead of the effort's.
+        parameters: Of the tuned model, instead of the effort's.
+        base_retires: Whether somebody else can retire the base model, as services do; own weights stay.
 
     Raises:
         InvalidInput: A number is negative or not finite.
@@ -138,6 +142,10 @@ def maintenance(
     minutes = effort.minutes_per_example
     if minutes_per_example is not None:
         minutes = number(minutes_per_example, "minutes_per_example", 0.0, 1e6)
+    if parameters is not None:
+        effort = replace(effort, parameters=number(parameters, "parameters", 0.0, 1e15))
+    if not base_retires:
+        effort = replace(effort, base_retirements_per_year=0.0)
     versions = min(_DAYS_PER_MONTH / days if days else math.inf, effort.reindexes_per_month_max)
     return Maintenance(
         _of_retrieval(effort, documents, tokens, versions),
