@@ -43,10 +43,13 @@ class Corpus:
     """What an index holds and how it changes, measured. ``None`` where there was nothing to measure it by.
 
     ``exact_duplicates`` and ``near_duplicates`` are shares of chunks. ``update_interval_days`` is the median time
-    between two versions of a document, weighted by how often queries retrieve it. ``churn`` has for 7, 30 and 90 days
-    the share of retrieved chunks whose document changed in that time. ``style_guide_hits`` is the share of
-    behavioural queries with a style guide's chunk among their first five, ``style_guide_proof`` pairs of such a query
-    and document. ``resolvable`` is the share of citations whose span can be cut out of the stored document.
+    between two versions of a document, weighted by how often queries retrieve it. It is ``None`` where most documents
+    stand unchanged since they are watched, and ``unchanged_days`` then how long that is: a lower bound of the median.
+    ``churn`` has for 7, 30 and 90 days, as far as the history goes back, the share of retrieved chunks whose document
+    changed in that time. ``style_guide_hits`` is the share of behavioural queries with a style guide's chunk among
+    their first five, ``style_guide_proof`` pairs of such a query and document. ``resolvable`` is the share of citations
+    whose span can be cut out of the stored document. A clock measured ``first_value_s``, rounded up to a round number
+    of minutes, and ``search_ms_p95``.
     """
 
     documents: int
@@ -57,6 +60,7 @@ class Corpus:
     history_days: float = 0.0
     changes: int = 0
     update_interval_days: float | None = None
+    unchanged_days: float | None = None
     churn: Mapping[int, Estimate] = field(default_factory=lambda: MappingProxyType({}))
     null_retrieval: Estimate | None = None
     style_guide_documents: tuple[str, ...] = ()

@@ -36,8 +36,8 @@ KINDS = ("other", "behavioural", "factual", "hybrid")
 
 _DRAWS = 1000
 _STEPS = 200
-# Added to each count before drawing: Jeffreys' half to what was found, one (Laplace) to each kind of error, of which few
-# were seen or none. With less there, intervals fall short where shares are 0 (tests/property/test_recommend_shares.py).
+# Added to each count before drawing: Jeffreys' half to what was found, one (Laplace) to each kind of error, of which
+# few were seen or none. With less there, intervals fall short where shares are 0; the property test has the coverage.
 _PRIOR_FOUND, _PRIOR_ERRORS = 0.5, 1.0
 _COUNT_MOST = 1 << 40
 
@@ -131,12 +131,12 @@ def effective_count(weights: _Array) -> float:
 def weighted_share(holds: ArrayLike, weights: _Array) -> Estimate:
     """The weighted share of values that hold, with the exact interval at the effective count (Korn, Graubard 1998).
 
-    From 0 to 1 where there are none.
+    Values may be shares from 0 to 1 themselves, which spread less than the interval says. From 0 to 1 without any.
     """
-    total, true = float(weights.sum()), np.asarray(holds, dtype=bool)
+    total, true = float(weights.sum()), np.asarray(holds, dtype=np.float64)
     if not total:
         return Estimate(0.5, 0.0, 1.0, 0)
-    share = float(weights[true].sum()) / total
+    share = min(float((weights * true).sum()) / total, 1.0)
     trials = max(math.floor(effective_count(weights) + 1e-9), 1)
     # A share between two whole numbers of successes gets the wider end of either.
     below, above = math.floor(share * trials + 1e-9), math.ceil(share * trials - 1e-9)
@@ -153,12 +153,12 @@ def _told(shares: _Array) -> _Array:
     counted = np.maximum(behavioural + factual + hybrid, 1e-12)
     facts, behaviour = factual + hybrid, behavioural + hybrid
     told = [other, behavioural, factual, hybrid, facts / counted, behaviour / counted, facts, behaviour]
-    return np.clip(np.stack(told, axis=1), 0.0, 1.0)
+    return np.asarray(np.clip(np.stack(told, axis=1), 0.0, 1.0))
 
 
 def _shares_of(totals: _Array) -> _Array:
     whole = float(totals.sum())
-    return np.asarray(totals / whole) if whole else np.full(4, 0.25)
+    return totals / whole if whole else np.full(4, 0.25)
 
 
 def _independent(shares: _Array, rates: _Array, asked: int, texts: float) -> float:
