@@ -84,17 +84,17 @@ class Handoff:
         lines = [
             f"{len(self.files)} files in {str(self.folder)!r}; task {self.task}{labels}; "
             f"{'ready to train' if self.ready else 'NOT ready to train'}",
-            f"examples  {self.read:,} read, {self.dropped:,} left out, {self.train:,} train, {self.valid:,} valid, "
+            f"examples   {self.read:,} read, {self.dropped:,} left out, {self.train:,} train, {self.valid:,} valid, "
             f"{self.test:,} held out",
-            f"cleaned   {self.masked:,} masked; facts that change in {self.volatile:,}, proven in {self.proven:,}; "
+            f"cleaned    {self.masked:,} masked; facts that change in {self.volatile:,}, proven in {self.proven:,}; "
             f"{self.personal:,} spans of personal data",
-            f"leakage   {self.leaking} held-out examples have a near-duplicate in training",
+            f"leakage    {self.leaking} held-out examples have a near-duplicate in training",
         ]
         if self.case is not None:
             for name in ("classifier", "retrieval", "majority"):
                 side = cast("Mapping[str, Mapping[str, float]]", self.case[name])
-                lines.append(f"{name:<10}accuracy {_range(side['accuracy'])}, macro-F1 {_range(side['macro_f1'])}")
-        return "\n".join([*lines, *(f"finding   {one}" for one in self.findings)])
+                lines.append(f"{name:<11}accuracy {_range(side['accuracy'])}, macro-F1 {_range(side['macro_f1'])}")
+        return "\n".join([*lines, *(f"finding    {one}" for one in self.findings)])
 
     def __repr__(self) -> str:
         return str(self)

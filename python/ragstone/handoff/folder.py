@@ -1,4 +1,4 @@
-"""Writes a folder as a whole or not at all: beside its place first, then renamed; replaces only what it wrote itself."""
+"""Writes a folder as a whole or not at all: beside its place first, then renamed; replaces only what it wrote."""
 
 from __future__ import annotations
 

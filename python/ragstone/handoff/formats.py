@@ -1,7 +1,7 @@
 """The forms in which trainers read examples, each with its JSON Schema, and LLaMA-Factory's table of contents.
 
-``messages`` is read by TRL, Axolotl, Unsloth, Together and LLaMA-Factory, ``prompt_completion`` by TRL, which then takes
-the loss on the completion alone, ``alpaca`` by LLaMA-Factory and most others.
+``messages`` is read by TRL, Axolotl, Unsloth, Together and LLaMA-Factory, ``prompt_completion`` by TRL, which then
+takes the loss on the completion alone, ``alpaca`` by LLaMA-Factory and most others.
 """
 
 from __future__ import annotations

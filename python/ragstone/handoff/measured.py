@@ -1,4 +1,4 @@
-"""What is known of a hand-off before it is written: the numbers that its pages, thresholds and triggers are made from."""
+"""What is known of a hand-off before it is written: the numbers from which its pages and triggers are made."""
 
 from __future__ import annotations
 
@@ -97,8 +97,8 @@ def claimable(held_out: int) -> float:
 def sequential_test(bar: float) -> dict[str, float]:
     """Wald's sequential test (1945) of "as good as the bar" against "five points worse", answer by answer.
 
-    ``wrong`` and ``right`` are what an answer adds to the sum, which starts at 0; at ``alarm`` train again, at ``clear``
-    start anew. ``answers`` is about how many it takes to notice.
+    ``wrong`` and ``right`` are what an answer adds to the sum, which starts at 0; at ``alarm`` train again, at
+    ``clear`` start anew. ``answers`` is about how many it takes to notice.
 
     >>> test = sequential_test(0.95)
     >>> test["wrong"] > 0 > test["right"], round(test["answers"])

@@ -1,4 +1,4 @@
-"""Splits cleaned examples, checks the split for leaks, measures the case for labels, and says what stands against training."""
+"""Splits cleaned examples, looks for leaks, measures the case for labels, says what stands against training."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""The pages of a hand-off, in Markdown: plan, data card, cost, re-training, maintenance. Every figure in them was measured
-or is a formula's, and says which."""
+"""The pages of a hand-off, in Markdown: plan, data card, cost, re-training, maintenance.
+
+Every figure in them was measured or is a formula's, and says which.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,8 @@ def _plan(found: Measured) -> str:
         "",
         "1. Answer `eval/requests.jsonl` with the plain prompt of `eval/baseline_prompt.txt`, and score it: "
         "`python eval/eval.py prompted.jsonl`. If that passes, stop: no training is needed.",
-        f"2. Choose the smallest model that passes the bar: {_SIZES[found.task]}. Check that its licence allows the use.",
+        f"2. Choose the smallest model that passes the bar: {_SIZES[found.task]}. "
+        "Check that its licence allows the use.",
         "3. Put its name for `BASE_MODEL` into one of the files in `configs`, and train from this folder.",
         "4. Answer the same requests with the tuned model and score both: "
         "`python eval/eval.py tuned.jsonl --baseline prompted.jsonl`.",
@@ -99,8 +102,8 @@ def _examples(found: Measured) -> list[str]:
         )
     claims = ", ".join(f"{share:.0%} takes {samples_needed(share)}" for share in (0.8, 0.95, 0.99))
     lines.append(
-        f"- Held out: to claim a share with 95 % confidence and no failure takes `ln 0.05 / ln share` answers ({claims}). "
-        f"{found.held_out:,} allow to claim {claimable(found.held_out):.1%}."
+        "- Held out: to claim a share with 95 % confidence and no failure takes `ln 0.05 / ln share` answers "
+        f"({claims}). {found.held_out:,} allow to claim {claimable(found.held_out):.1%}."
     )
     return lines
 
@@ -113,7 +116,7 @@ def _contents() -> list[str]:
         "- `data/`: each form in a folder with its splits; `dataset_info.json` is LLaMA-Factory's",
         "- `configs/`: Axolotl, TRL, LLaMA-Factory",
         "- `eval/`: requests, references, bars and the script that scores",
-        "- `data_card.md`, `dropped.jsonl`, `volatile_facts.jsonl`, `pii.jsonl`, `leakage.json`: what was done to the data",
+        "- `data_card.md`, `dropped.jsonl`, `volatile_facts.jsonl`, `pii.jsonl`, `leakage.json`: what became of them",
         "- `COST.md`, `RETRAIN.md`, `MAINTENANCE.md`: what it costs, when to train again, what it takes to keep up",
         "- `handoff.json`: digests of all files",
         "",
@@ -129,11 +132,11 @@ def _data_card(found: Measured) -> str:
         "",
         f"- Read: {found.read:,}. Used: {found.examples:,}. Left out: {len(found.dropped):,}, each with its reason in "
         "`dropped.jsonl`.",
-        f"- Split: {how}; {found.clusters:,} clusters of near-duplicates and of one user, thread or document stay on one "
-        f"side (the largest has {found.largest_cluster:,}). Seed {found.seed}.",
+        f"- Split: {how}; {found.clusters:,} clusters of near-duplicates and of one user, thread or document stay on "
+        f"one side (the largest has {found.largest_cluster:,}). Seed {found.seed}.",
         f"- Leakage after the split: {leak}.",
-        f"- Facts of changing kind: in {cleaned.volatile:,} examples, in {cleaned.proven:,} proven by the history of the "
-        f"index{kinds}. What became of each is in `volatile_facts.jsonl`.",
+        f"- Facts of changing kind: in {cleaned.volatile:,} examples, in {cleaned.proven:,} proven by the history of "
+        f"the index{kinds}. What became of each is in `volatile_facts.jsonl`.",
         f"- Personal data by form: {len(cleaned.personal):,} spans{_counts(row['kind'] for row in cleaned.personal)}; "
         "`pii.jsonl` has their places and no values.",
         f"- Masked: {cleaned.masked:,} examples hold slots such as `{{{{price}}}}`; fill them when answering, from the "
@@ -172,10 +175,13 @@ def _cost(found: Measured) -> str:
             "",
             "| | formula | value |",
             "|---|---|---|",
-            f"| query by retrieval | `p_in (system + k chunk + query) + p_out output + search` | {one.rag_per_query:.6g} |",
+            "| query by retrieval | `p_in (system + k chunk + query) + p_out output + search` | "
+            f"{one.rag_per_query:.6g} |",
             f"| query, tuned | `p_in' (extra + query) + p_out' output` | {one.tuned_per_query:.6g} |",
-            f"| query, both | `p_in' (extra + k chunk + query) + p_out' output + search` | {one.hybrid_per_query:.6g} |",
-            f"| fixed, in {one.period_days:g} days | `examples + (1 + retrains) training + host` | {one.tuned_fixed:,.6g} |",
+            "| query, both | `p_in' (extra + k chunk + query) + p_out' output + search` | "
+            f"{one.hybrid_per_query:.6g} |",
+            f"| fixed, in {one.period_days:g} days | `examples + (1 + retrains) training + host` | "
+            f"{one.tuned_fixed:,.6g} |",
             f"| break-even | `fixed / (days (c_rag - c_tuned))` | {volume} |",
             f"| training | `{4 if one.training.method != 'full' else 6} N T E` FLOP | {one.training.flops:.3g} FLOP, "
             f"{one.training.hours:.3g} hours |",
@@ -201,18 +207,18 @@ def _retrain(found: Measured) -> str:
             "",
             "| trigger | number | how it is seen |",
             "|---|---|---|",
-            f"| the contract changes | 1 new or removed {what} | compare with `eval/thresholds.json` and the schema |",
+            f"| the contract changes | 1 new or removed {what} | compare with `labels.json` or `schema.json` in `eval` |",
             "| the style guide changes | 1 new version | its date in the index's history |",
-            f"| answers get worse | {test['alarm']:.2f} on the sequential test, about {test['answers']:,.0f} judged answers "
-            f"| start at 0; add {test['wrong']:.3f} for a wrong answer, {test['right']:.4f} for a right one; at "
-            f"{test['clear']:.2f} or below start anew (bar {test['bar']:.1%} against {test['worse']:.1%}) |",
+            f"| answers get worse | {test['alarm']:.2f} on the sequential test, about {test['answers']:,.0f} judged "
+            f"answers | start at 0; add {test['wrong']:.3f} for a wrong answer, {test['right']:.4f} for a right one; "
+            f"at {test['clear']:.2f} or below start anew (bar {test['bar']:.1%} against {test['worse']:.1%}) |",
             "| what is asked changes | PSI above 0.2 | lengths and labels of a week's requests against "
             "`eval/drift.json` |",
-            "| a trained fact changes | 1 span | write this bundle again with the index: `volatile_facts.jsonl` has it as "
-            "proven |",
+            "| a trained fact changes | 1 span | write this bundle again with the index: `volatile_facts.jsonl` has it "
+            "as proven |",
             "| the base model is retired | 90 days before | its provider's notice |",
-            f"| more examples | {2 * max(len(found.parts['train']), 1):,} in all | twice as many as now; before that the "
-            "curve hardly moves |",
+            f"| more examples | {2 * max(len(found.parts['train']), 1):,} in all | twice as many as now; before that "
+            "the curve hardly moves |",
             "",
             "Each training needs this bundle anew, a run, and the evaluation: never the run alone.",
             "",

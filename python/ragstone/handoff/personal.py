@@ -55,11 +55,14 @@ def _address(text: str) -> bool:
 
 def _phone(text: str) -> bool:
     digits, plain = len(re.sub(r"\D", "", text)), text.strip()
-    if plain.startswith(("+", "00", "(")):
+    if plain.startswith("+") or re.match(r"\(0?\d{2,4}\)[ .\-/]?\d", plain):
         return 7 <= digits <= 15
+    if re.match(r"00[1-9]", plain):
+        return 10 <= digits <= 15
     # Without such a mark it is a number, a date, an order's or an account's unless it is written in groups.
     grouped = len(re.findall(r"[ .\-/()]+", plain)) >= 2 and not re.fullmatch(r"\d{1,3}(?:[ .]\d{3})+", plain)
-    return 9 <= digits <= 15 and grouped and not re.match(r"\d{1,4}([./-])\d{1,2}\1\d{1,4}(?!\d)", plain)
+    years_or_date = re.match(r"\d{1,4}([./-])\d{1,2}\1\d{1,4}(?!\d)|.*[12]\d{3}[-/][12]\d{3}(?!\d)", plain)
+    return 9 <= digits <= 15 and grouped and "(" not in plain and not years_or_date
 
 
 def _security_number(text: str) -> bool:
