@@ -152,6 +152,7 @@ def _random_project(kinds: list[int], error: float, u: list[float]) -> Project:
         chunks=int(10 ** (6 * u[13])),
         tokens=int(10 ** (9 * u[13])) if u[13] > 0.05 else 0,
         update_interval_days=some(u[14], 10 ** (4 * u[15] - 1)),
+        unchanged_days=some(u[15], 200 * u[14]),
         changes=int(100 * u[15]),
         style_guide_hits=some(u[16], Estimate(u[17] / 2, 0.0, 1.0, 50)),
     )

@@ -26,7 +26,9 @@ def broken_vetoes(project: Project, decision: str, ready: bool | None) -> list[s
     if needs.audit in ("high", "regulated") and decision in ("fine_tune", "prompt_first"):
         broken.append("audit")
     days = corpus.update_interval_days if corpus and corpus.update_interval_days is not None else None
-    days = needs.update_interval_days if days is None else days
+    if days is None:
+        unchanged = (corpus.unchanged_days if corpus else None) or 0.0
+        days = unchanged if unchanged >= 90 else needs.update_interval_days
     asked = needs.facts_hard or (shares is not None and shares.facts.low > 0.05)
     if asked and (days is None or days < 90) and decision == "fine_tune":
         broken.append("volatile facts")

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from constructed import project as constructed
-from constructed import random_projects, rows
+from constructed import random_projects, rows, shares
 from policy_checks import broken_vetoes, wrong_moves
 from ragstone.errors import InvalidInput
 from ragstone.recommendation.choice import DECISIONS, choose, proven
@@ -142,6 +142,21 @@ def test_no_nearer_value_turns_the_decision() -> None:
                     assert choose(dial.turn(value), RULES).decision == now, (row["name"], flip, value)
                     looked += 1
     assert looked > 1_000
+
+
+def test_of_two_turns_the_nearer_is_told() -> None:
+    """Catches the far one of two values: 11 % that need facts turn the advice below and above."""
+    needs = Needs(style_contract_hard=True, update_interval_days=20.0)
+    project = replace(constructed(rows()[0], shares(28, 320, 6, 40)), needs=needs)
+    project = replace(project, corpus=replace(project.corpus, update_interval_days=None))  # type: ignore[type-var]
+    flip = next(one for one in flip_points(project, RULES) if one.input == "queries.facts")
+    dial = next(one for one in dials(project, RULES) if one.input == "queries.facts")
+    decisions = {step: choose(dial.turn(step / 1000), RULES).decision for step in range(1001)}
+    turning = [step for step, decision in decisions.items() if decision != "undecided"]
+    assert min(turning) < 1000 * dial.current < max(turning)
+    nearest = min(turning, key=lambda step: abs(step / 1000 - dial.current))
+    assert flip.value == pytest.approx(nearest / 1000, abs=0.001)
+    assert flip.then == decisions[nearest]
 
 
 def test_shares_can_be_moved_and_moved_back() -> None:

@@ -145,6 +145,30 @@ def test_history_goes_before_what_is_declared() -> None:
 
 
 @pytest.mark.parametrize(
+    ("unchanged", "declared", "rule", "source"),
+    [
+        (120.0, None, "R4", "measured"),
+        (120.0, 5.0, "R4", "measured"),
+        (89.0, None, "R5", "unknown"),
+        (89.0, 5.0, "R5", "declared"),
+        (89.0, 400.0, "R4", "declared"),
+    ],
+)
+def test_documents_that_stood_unchanged_for_long_are_stable(
+    unchanged: float, declared: float | None, rule: str, source: str
+) -> None:
+    """Catches a corpus that never changed and is called unknown, and one watched for a while that is called stable."""
+    corpus = replace(CORPUS, update_interval_days=None, unchanged_days=unchanged)
+    needs = Needs(style_contract_hard=True, update_interval_days=declared)
+    found = verdict(needs, queries=shares(28, 320, 6, 40), corpus=corpus)
+    scored = dimension(found, "change_frequency")
+    assert (found.rule, scored.source) == (rule, source)
+    # What was watched for 89 days does not change every five.
+    assert declared != 5.0 or unchanged != 89.0 or "lie 89 days (declared)" in scored.evidence[0][0]
+    assert ("at least 120 days between" in said(found)) == (source == "measured")
+
+
+@pytest.mark.parametrize(
     ("usable", "held_out", "ready"), [(9, 50, False), (10, 0, False), (10, 1, True), (0, 0, False)]
 )
 def test_training_is_not_ready_without_examples(usable: int, held_out: int, ready: bool) -> None:
@@ -306,6 +330,15 @@ def test_w1_fires_from_a_fifth_and_a_tenth(behavioural: int, hits: int, fires: b
     corpus = replace(GUIDES, style_guide_hits=share(hits, 100))
     found = codes(queries=shares(500 - behavioural, behavioural, 0, 300), corpus=corpus)
     assert ("W1" in found) == fires
+
+
+def test_w1_counts_a_fifth_as_a_fifth() -> None:
+    """Catches a fifth that is less than a fifth by a rounding, whatever the number of queries and of others."""
+    assert all(
+        "W1" in codes(queries=shares(4 * fifth, fifth, 0, other), corpus=GUIDES)
+        for fifth in range(10, 80)
+        for other in range(60)
+    )
 
 
 def test_w1_shows_queries_and_documents() -> None:

@@ -95,7 +95,7 @@ def facts_asked(project: Project, rules: Rules) -> bool:
 
 def facts_change(project: Project, rules: Rules) -> bool:
     """Whether documents change faster than a model is trained, or nobody knows how fast."""
-    days = interval_days(project).value
+    days = interval_days(project, rules).value
     return days is None or days < rules.stability.stable_days
 
 

@@ -63,7 +63,7 @@ def _missing(project: Project, rules: Rules, choice: Choice) -> Iterator[Collect
         yield Collect("documents in an index", None, "without a corpus nothing can be looked up", "corpus.tokens")
     if choice.rule == "R5":
         yield from _history(project, rules)
-    elif interval_days(project).value is None:
+    elif interval_days(project, rules).value is None:
         why = "nobody knows how often documents change"
         yield Collect("a history of document versions, or update_interval_days", None, why, "corpus.changes")
     yield from _evaluation(project, rules, choice)
@@ -108,7 +108,7 @@ def _to_clear(share: Estimate, counted: int, rules: Rules, side: str, evidence: 
 
 
 def _history(project: Project, rules: Rules) -> Iterator[Collect]:
-    days, stable = interval_days(project), rules.stability.stable_days
+    days, stable = interval_days(project, rules), rules.stability.stable_days
     if days.value is None:
         why = f"facts are asked for; if they stay as they are for {days_text(stable)}, training may be enough"
         yield Collect(f"{days_text(stable)} of document history, or update_interval_days", None, why, days.evidence)

@@ -69,12 +69,12 @@ def _between(value: float, minus: float, plus: float) -> float:
 
 
 def _change_frequency(project: Project, rules: Rules) -> Dimension:
-    days = interval_days(project)
+    days = interval_days(project, rules)
     if days.value is None:
         line = "Nobody knows how often documents change: keep the index's history, or declare an interval."
         return Dimension("change_frequency", 0.0, 0.0, "unknown", ((line, days.evidence),))
     value = _between(days.value, rules.stability.stable_days, rules.stability.volatile_days)
-    line = f"The documents that are asked for get a new version every {days_text(days.value)} ({days.source})."
+    line = f"Between two versions of the documents that are asked for lie {days.days} ({days.source})."
     confidence = rules.confidence.declared
     if days.source == "measured" and project.corpus is not None:
         # A history without any count of changes comes from somewhere else: believed as a declaration is.

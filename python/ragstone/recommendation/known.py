@@ -10,6 +10,7 @@ from ragstone.estimates import Estimate
 from ragstone.recommendation.expenses import expenses
 from ragstone.recommendation.measurements import Corpus, Evaluated, Examples, Project, QueryShares
 from ragstone.recommendation.rules import Rules
+from ragstone.recommendation.wording import days_text
 from ragstone.recommender.maintenance import Maintenance, maintenance
 
 __all__ = [
@@ -27,11 +28,20 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A value, where it comes from (``measured``, ``declared``, ``assumed``, ``unknown``), and its evidence's id."""
+    """A value, where it comes from (``measured``, ``declared``, ``assumed``, ``unknown``), and its evidence's id.
+
+    ``at_least``: it is a lower bound.
+    """
 
     value: Any
     source: str
     evidence: str
+    at_least: bool = False
+
+    @property
+    def days(self) -> str:
+        """A number of days, in words."""
+        return f"at least {days_text(self.value)}" if self.at_least else days_text(self.value)
 
 
 def audit(project: Project, rules: Rules) -> Known:
@@ -59,12 +69,21 @@ def has_corpus(project: Project) -> bool:
     return project.corpus is not None and project.corpus.tokens > 0
 
 
-def interval_days(project: Project) -> Known:
-    """Days between two versions of a document: what history shows goes before what is declared."""
-    if project.corpus is not None and project.corpus.update_interval_days is not None:
-        return Known(project.corpus.update_interval_days, "measured", "corpus.update_interval_days")
-    if project.needs.update_interval_days is not None:
-        return Known(project.needs.update_interval_days, "declared", "needs.update_interval_days")
+def interval_days(project: Project, rules: Rules) -> Known:
+    """Days between two versions of a document: what history shows goes before what is declared.
+
+    Documents that were watched for long and stand unchanged are stable, even though no interval was seen; those that
+    were watched for a while only may still change every day, but no faster than that is believed.
+    """
+    measured = project.corpus.update_interval_days if project.corpus is not None else None
+    if measured is not None:
+        return Known(measured, "measured", "corpus.update_interval_days")
+    unchanged = (project.corpus.unchanged_days if project.corpus is not None else None) or 0.0
+    if unchanged >= rules.stability.stable_days:
+        return Known(unchanged, "measured", "corpus.unchanged_days", at_least=True)
+    declared = project.needs.update_interval_days
+    if declared is not None:
+        return Known(max(declared, unchanged), "declared", "needs.update_interval_days")
     return Known(None, "unknown", "corpus.update_interval_days")
 
 
@@ -75,7 +94,7 @@ def upkeep(project: Project, rules: Rules) -> Maintenance:
         rules.maintenance,
         documents=corpus.documents if corpus else 0,
         tokens=corpus.tokens if corpus else 0,
-        update_interval_days=interval_days(project).value,
+        update_interval_days=interval_days(project, rules).value,
         examples=project.examples.usable,
         contract_changes_per_year=needs.contract_changes_per_year,
         minutes_per_example=needs.minutes_per_example,

@@ -60,11 +60,11 @@ def _vetoes(project: Project, rules: Rules, choice: Choice) -> Iterator[Veto]:
         level = audit(project, rules)
         text = f'Audit is "{level.value}", which forbids fine-tuning alone: retrieval has to be present.'
         yield Veto("audit", text, level.evidence)
-    days = interval_days(project)
+    days = interval_days(project, rules)
     # What nobody dated may change any day, but a veto is said only where facts are asked for.
     changes = days.value is None or days.value < rules.stability.stable_days
     if rules.vetoes.volatile_facts and changes and (choice.facts or facts_asked(project, rules)):
-        often = "at an unknown rate" if days.value is None else f"every {days_text(days.value)}"
+        often = "at an unknown rate" if days.value is None else f"every {days.days}"
         text = f"Facts are asked for and change {often}: they are looked up, not trained."
         yield Veto("volatile_facts", text, days.evidence)
     if choice.decision in ("fine_tune", "hybrid") and not ready(project, rules):
@@ -117,7 +117,7 @@ def _share(does: str, share: Estimate, project: Project, rules: Rules, evidence:
 
 def _rule(project: Project, rules: Rules, choice: Choice) -> Iterator[Reason]:
     """What the rule that decided says of this project."""
-    shares, corpus, days = project.queries, project.corpus, interval_days(project)
+    shares, corpus, days = project.queries, project.corpus, interval_days(project, rules)
     if choice.rule == "R1":
         yield Reason("Both needs are hard, so both are built: retrieval for what is said, fine-tuning for how.",
                      "queries.facts")  # fmt: skip
@@ -133,7 +133,7 @@ def _rule(project: Project, rules: Rules, choice: Choice) -> Iterator[Reason]:
     elif choice.rule in ("R3", "R4"):
         yield Reason("Only behaviour is required: fine-tuning serves it.", "queries.behaviour")
     elif choice.rule == "R5":
-        often = "nobody knows how often they change" if days.value is None else f"change every {days_text(days.value)}"
+        often = "nobody knows how often they change" if days.value is None else f"change every {days.days}"
         yield Reason(f"Facts are asked for, though not often enough to require them, and {often}: such facts must "
                      "not be trained.", days.evidence)  # fmt: skip
     elif choice.rule == "R6":
@@ -184,7 +184,7 @@ def _prompt(project: Project, rules: Rules, choice: Choice) -> Iterator[Reason]:
 
 
 def _training(project: Project, rules: Rules, choice: Choice) -> Iterator[Reason]:
-    examples, rate, days = project.examples, target(project, rules), interval_days(project)
+    examples, rate, days = project.examples, target(project, rules), interval_days(project, rules)
     if examples.volatile is not None and examples.volatile.value > 0:
         share = share_text(examples.volatile.value)
         text = f"{share} of the training examples state facts that have changed since: drop or mask them."
@@ -193,9 +193,9 @@ def _training(project: Project, rules: Rules, choice: Choice) -> Iterator[Reason
         return
     if choice.decision == "fine_tune" and days.value is not None:
         stable = days.value >= rules.stability.stable_days
-        text = f"The data is stable: {days_text(days.value)} between two versions of a document."
+        text = f"The data is stable: {days.days} between two versions of a document."
         if not stable:
-            text = f"Documents change every {days_text(days.value)}, but hardly any query asks for them."
+            text = f"Documents change every {days.days}, but hardly any query asks for them."
         yield Reason(text, days.evidence)
     needed = clean_examples_needed(rate.value, rules.evidence.tail)
     held, claim = number_text(examples.held_out), share_text(rate.value)

@@ -109,15 +109,15 @@ def _share_dials(project: Project) -> Iterator[Dial]:
 
 
 def _corpus_dials(project: Project, rules: Rules) -> Iterator[Dial]:
-    corpus, days, window = project.corpus, interval_days(project), context_tokens(project, rules)
+    corpus, days, window = project.corpus, interval_days(project, rules), context_tokens(project, rules)
 
     def with_days(value: float) -> Project:
         if days.source == "measured" and corpus is not None:
             return replace(project, corpus=replace(corpus, update_interval_days=value))
         return _with_need(project, "update_interval_days", value)
 
-    yield Dial(days.evidence if days.value is not None else "needs.update_interval_days", "change_frequency",
-               days.value, with_days, least=0.1, most=36_500.0, logarithmic=True)  # fmt: skip
+    known = "corpus.update_interval_days" if days.source == "measured" else "needs.update_interval_days"
+    yield Dial(known, "change_frequency", days.value, with_days, least=0.1, most=36_500.0, logarithmic=True)
     if corpus is not None:
         for name in ("tokens", "documents"):
             yield Dial(f"corpus.{name}", "corpus_size", getattr(corpus, name),
