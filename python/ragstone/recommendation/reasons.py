@@ -6,13 +6,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ragstone.estimates import Estimate
 from ragstone.recommendation.choice import Choice, audited, facts_asked, facts_declared, ready
 from ragstone.recommendation.collecting import clean_examples_needed
 from ragstone.recommendation.dimensions import days_to_tune
 from ragstone.recommendation.expenses import expenses, has_prices, per_month
 from ragstone.recommendation.known import audit, context_tokens, contract, interval_days, target, upkeep
-from ragstone.recommendation.measurements import Project
+from ragstone.recommendation.measurements import Project, QueryShares
 from ragstone.recommendation.rules import Rules
 from ragstone.recommendation.wording import days_text, number_text, share_text
 
@@ -86,8 +85,7 @@ def _facts(project: Project, rules: Rules, choice: Choice) -> Iterator[Reason]:
     if project.needs.facts_hard:
         yield Reason("Facts are declared a hard need.", "needs.facts_hard")
     if project.queries is not None and project.queries.counted and choice.rule != "R8":
-        declared = facts_declared(project, rules)
-        yield _share("need facts", project.queries.facts, project, rules, "queries.facts", declared)
+        yield _share(project, project.queries, rules, choice, "facts")
 
 
 def _behaviour(project: Project, rules: Rules, choice: Choice) -> Iterator[Reason]:
@@ -98,21 +96,26 @@ def _behaviour(project: Project, rules: Rules, choice: Choice) -> Iterator[Reaso
         text = "The style contract is hard: an answer in another voice is useless, so behaviour is required."
         yield Reason(text, "needs.style_contract_hard")
     if project.queries is not None and project.queries.counted and choice.rule != "R8":
-        share = project.queries.behaviour
-        yield _share("prescribe behaviour", share, project, rules, "queries.behaviour", contract(project))
+        yield _share(project, project.queries, rules, choice, "behaviour")
 
 
-def _share(does: str, share: Estimate, project: Project, rules: Rules, evidence: str, declared: bool) -> Reason:
-    limit = share_text(rules.shares.required)
-    counted = number_text(project.queries.counted) if project.queries is not None else "0"
+def _share(project: Project, shares: QueryShares, rules: Rules, choice: Choice, side: str) -> Reason:
+    """What the queries say of one need, and whether that decides it."""
+    if side == "facts":
+        share, declared, does, need = shares.facts, facts_declared(project, rules), "need facts", "facts are"
+    else:
+        share, declared, does, need = shares.behaviour, contract(project), "prescribe behaviour", "behaviour is"
+    limit, counted, evidence = share_text(rules.shares.required), number_text(shares.counted), f"queries.{side}"
     text = f"{share_text(share)} of {counted} counted queries {does}"
+    if choice.rule == "R7":
+        return Reason(f"{text}, as far as so few can tell.", evidence)
     if share.low > rules.shares.required:
-        return Reason(f"{text}: all of the interval lies above {limit}, so that is required.", evidence)
+        return Reason(f"{text}; the whole interval lies above {limit}: {need} required.", evidence)
     if declared:
-        return Reason(f"{text}; the declaration decides.", evidence)
+        return Reason(f"{text}; what is declared decides.", evidence)
     if share.high < rules.shares.required:
-        return Reason(f"{text}: all of the interval lies below {limit}, so that is not required.", evidence)
-    return Reason(f"{text}: the interval holds {limit}, so it is open whether that is required.", evidence)
+        return Reason(f"{text}; the whole interval lies below {limit}: {need} not required.", evidence)
+    return Reason(f"{text}; the interval holds {limit}: whether {need} required is open.", evidence)
 
 
 def _rule(project: Project, rules: Rules, choice: Choice) -> Iterator[Reason]:
