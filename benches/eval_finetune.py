@@ -11,6 +11,7 @@ import json
 import random
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -73,11 +74,7 @@ def figure_of(scores: LabelScores | JsonScores | TextScores) -> float:
 
 
 def has_jsonschema() -> bool:
-    try:
-        import jsonschema  # noqa: F401
-    except ImportError:
-        return False
-    return True
+    return find_spec("jsonschema") is not None
 
 
 def labels() -> list[Figure]:

@@ -35,7 +35,9 @@ def queries() -> list[str]:
 @pytest.fixture(scope="session")
 def index(texts: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[ragstone.Index]:
     with ragstone.open(tmp_path_factory.mktemp("suite") / "kb", embedder="builtin") as opened:
+        embedder = opened.embedder
+        assert embedder is not None
         documents = [ragstone.Document(f"{row:06}", text) for row, text in enumerate(texts)]
-        opened.upsert(documents, embeddings=opened.embedder.embed(texts))  # type: ignore[union-attr]
+        opened.upsert(documents, embeddings=embedder.embed(texts))
         opened.merge()
         yield opened

@@ -32,17 +32,17 @@ from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benches"))
+
+import ragstone
+from judged import Kept, lines
+from null_sets import OTHER_SETS, QUESTION_SETS, SEEN_BY_BUILTIN, question_set
+from ragstone.answerability import FEATURES, Model, features
+from ragstone.embedding import embedder as find_embedder
+from ragstone.estimates import auroc, calibration_error
+from ragstone.evaluation.calibration import Example, examples_of, fit, fitted, generated_questions
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "benches"))
-
-import ragstone  # noqa: E402
-from judged import Kept, lines  # noqa: E402
-from null_sets import OTHER_SETS, QUESTION_SETS, SEEN_BY_BUILTIN, question_set  # noqa: E402
-from ragstone.answerability import FEATURES, Model, features  # noqa: E402
-from ragstone.embedding import embedder as find_embedder  # noqa: E402
-from ragstone.estimates import auroc, calibration_error  # noqa: E402
-from ragstone.evaluation.calibration import Example, examples_of, fit, fitted, generated_questions  # noqa: E402
-
 EMBEDDERS = ("minilm", "builtin")
 QUESTIONS = 800  # of each set, evenly spaced
 KEPT = 0.95  # share of answerable questions that the threshold keeps
@@ -139,8 +139,9 @@ def _same(example: Example) -> Example:
 
 
 def _without_dense(example: Example) -> Example:
-    evidence = {**example.evidence, "cosine": [], "hit_cosine": [], "agree": False, "shared": 0}
-    return replace(example, evidence=evidence)  # type: ignore[arg-type]
+    evidence = example.evidence.copy()
+    evidence.update({"cosine": [], "hit_cosine": [], "agree": False, "shared": 0})
+    return replace(example, evidence=evidence)
 
 
 def _shipped(sets: Sets, hidden: Sequence[int]) -> Model:
@@ -209,10 +210,10 @@ def _row(
     )
 
 
-def _json(value: object) -> object:
+def _json(value: float | tuple[float, ...]) -> float | list[float]:
     if isinstance(value, tuple):
         return [round(float(one), 6) for one in value]
-    return round(float(value), 6)  # type: ignore[arg-type]
+    return round(float(value), 6)
 
 
 def _weights(models: dict[str, Model]) -> list[str]:

@@ -23,7 +23,7 @@ __all__ = ["F", "Filter", "FilterLike"]
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 FilterLike: TypeAlias = "Filter | Mapping[str, object]"
 
-_EPOCH = _datetime.datetime(1970, 1, 1, tzinfo=_datetime.timezone.utc)
+_EPOCH = _datetime.datetime(1970, 1, 1, tzinfo=_datetime.UTC)
 _INTEGER_MAX = 2**53
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}\S*)?")
 
@@ -254,9 +254,9 @@ def _scalar(value: object, what: str) -> Json:
 def _date(value: _datetime.date | _datetime.datetime) -> Json:
     """A date as microseconds since 1970 (UTC; without a zone it is taken as UTC) and its own spelling."""
     if isinstance(value, _datetime.datetime):
-        moment = value if value.tzinfo is not None else value.replace(tzinfo=_datetime.timezone.utc)
+        moment = value if value.tzinfo is not None else value.replace(tzinfo=_datetime.UTC)
     else:
-        moment = _datetime.datetime(value.year, value.month, value.day, tzinfo=_datetime.timezone.utc)
+        moment = _datetime.datetime(value.year, value.month, value.day, tzinfo=_datetime.UTC)
     microseconds = (moment - _EPOCH) // _datetime.timedelta(microseconds=1)
     return {"$date": [microseconds, value.isoformat()]}
 

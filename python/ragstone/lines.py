@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from ragstone.errors import InvalidInput
 
-__all__ = ["json_lines", "number_field", "table_lines", "text_field", "where"]
+__all__ = ["json_lines", "table_lines", "text_field", "where"]
 
 # Longer lines are no queries, judgements or answers; without a limit one line could take all memory.
 _LINE_BYTES_MAX = 64 << 20
@@ -91,18 +91,6 @@ def text_field(row: dict[str, object], names: str | tuple[str, ...], where: str)
     except UnicodeEncodeError as error:
         raise InvalidInput(f"{where} has a lone surrogate in field {shown}, at index {error.start}") from None
     return value
-
-
-def number_field(row: dict[str, object], names: str | tuple[str, ...], where: str) -> float:
-    """The first of some fields that a row has, which must hold a finite number."""
-    value, shown = _field(row, names)
-    try:
-        real = float("nan") if isinstance(value, (bool, str)) else float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        real = float("nan")
-    if not abs(real) < float("inf"):
-        raise InvalidInput(f"{where} has no number in field {shown}: give it a finite one")
-    return real
 
 
 def _field(row: dict[str, object], names: str | tuple[str, ...]) -> tuple[object, str]:

@@ -193,7 +193,7 @@ def test_size_limit(tmp_path: Path) -> None:
         ("nan", "nan"),
         ("2026-02-28", datetime.date(2026, 2, 28)),
         ("2026-02-30", "2026-02-30"),
-        ("2026-02-28T10:00:00Z", datetime.datetime(2026, 2, 28, 10, tzinfo=datetime.timezone.utc)),
+        ("2026-02-28T10:00:00Z", datetime.datetime(2026, 2, 28, 10, tzinfo=datetime.UTC)),
         ("'2026-02-28'", "2026-02-28"),
         ('"a: \\"b\\""', 'a: "b"'),
         ("1.2.3", "1.2.3"),

@@ -18,7 +18,7 @@ from ragstone.embedding.hashing import HashingEmbedder
 from ragstone.errors import InvalidInput
 from ragstone.filters import filter_json, metadata_from_json, metadata_json
 
-UTC = dt.timezone.utc
+UTC = dt.UTC
 EAST = dt.timezone(dt.timedelta(hours=9, minutes=30))
 ROWS: list[dict[str, object]] = [
     {"year": 2019, "lang": "en", "draft": True, "score": 0.5, "day": dt.date(2019, 1, 31), "tags": ["a", "b"]},

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import tomllib
 from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-import tomllib
 
 CORPORA = Path(__file__).resolve().parents[2] / "corpora"
 HANDBOOK = CORPORA / "handbook"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragstone.errors import InvalidInput
-from ragstone.lines import json_lines, number_field, table_lines, text_field
+from ragstone.lines import json_lines, table_lines, text_field
 
 
 def _file(folder: Path, content: bytes, name: str = "x.jsonl") -> Path:
@@ -64,16 +64,12 @@ def test_refuses_what_is_no_file(tmp_path: Path) -> None:
 
 
 def test_fields() -> None:
-    """Catches a field that is taken in the wrong type: true is no number, a blank is no text."""
-    row: dict[str, object] = {"text": "a", "n": 2, "flag": True, "blank": " ", "lone": "\ud800", "great": 10**400}
+    """Catches a field that is taken in the wrong type: a number is no text, a blank is no text."""
+    row: dict[str, object] = {"text": "a", "n": 2, "flag": True, "blank": " ", "lone": "\ud800"}
     assert text_field(row, ("missing", "text"), "line 1") == "a"
-    assert number_field(row, "n", "line 1") == 2.0
-    for name in ("missing", "n", "blank", "lone"):
+    for name in ("missing", "n", "flag", "blank", "lone"):
         with pytest.raises(InvalidInput, match=f'line 1 has .*"{name}"'):
             text_field(row, name, "line 1")
-    for name in ("missing", "flag", "text", "great"):
-        with pytest.raises(InvalidInput, match=f'line 1 has no number in field "{name}"'):
-            number_field(row, name, "line 1")
 
 
 @given(st.binary(max_size=200))

@@ -16,9 +16,9 @@ def main() -> int:
     """Read what to do as JSON from standard input; print the times as JSON."""
     ask: dict[str, Any] = json.loads(sys.stdin.read())
     try:
-        print(json.dumps(_times(ask)))  # noqa: T201
+        sys.stdout.write(json.dumps(_times(ask)))
     except RagstoneError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1
     return 0
 

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.util import find_spec
 
 from ragstone.cli.common import Subparsers
 
 __all__ = ["add"]
 
 # Modules of this package, each with a function ``add(commands)``.
-_VERBS = tuple(
-    name
-    for name in ("retrieval", "null", "grounded", "finetune", "freshness", "latency")
-    if find_spec(f"ragstone.cli.eval_{name}")
-)
+_VERBS = ("retrieval", "null", "grounded", "finetune", "freshness", "latency")
 
 
 def add(commands: Subparsers) -> None:

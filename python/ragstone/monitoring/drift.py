@@ -329,4 +329,4 @@ def _shift(one: _Watched, wealth: _Array, limit: float) -> Shift:
 
 
 def _moment(event: Event) -> dt.datetime:
-    return dt.datetime.fromtimestamp(min(event.time_ms, 253_402_300_799_000) / 1000, dt.timezone.utc)
+    return dt.datetime.fromtimestamp(min(event.time_ms, 253_402_300_799_000) / 1000, dt.UTC)

@@ -6,6 +6,7 @@ import datetime as dt
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 
@@ -57,7 +58,11 @@ class Windows(Sequence[Window]):
     def __len__(self) -> int:
         return len(self.items)
 
-    def __getitem__(self, place: int) -> Window:  # type: ignore[override]
+    @overload
+    def __getitem__(self, place: int) -> Window: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Window]: ...
+    def __getitem__(self, place: int | slice) -> Window | Sequence[Window]:
         return self.items[place]
 
     def __iter__(self) -> Iterator[Window]:
@@ -191,7 +196,7 @@ def _mean(values: list[float]) -> Estimate | None:
 
 def _moment(time_ms: int) -> dt.datetime:
     # Clocks go wrong; a date beyond the calendar must not end the report.
-    return dt.datetime.fromtimestamp(min(time_ms, 253_402_300_799_000) / 1000, dt.timezone.utc)
+    return dt.datetime.fromtimestamp(min(time_ms, 253_402_300_799_000) / 1000, dt.UTC)
 
 
 def _plain(window: Window) -> dict[str, object]:
