@@ -19,7 +19,7 @@ FOLDS = 5
 UNKNOWN = -1
 SYNTHETIC_ROWS = {"factual": 4000, "behavioural": 4000, "wrappers": 3000, "hybrid": 2000, "other": 3000}
 SYNTHETIC_LABELS = {"factual": (1, 0), "behavioural": (0, 1), "wrappers": (1, 1), "hybrid": (1, 1), "other": (0, 0)}
-SYNTHETIC_WEIGHT = 0.2
+SYNTHETIC_WEIGHT = 0.5
 # How much a source counts in all, whatever its number of rows: variety of sources helps, more of the same does not.
 SOURCE_WEIGHT = {"dolly": 3000, "nq": 2000, "msmarco": 2000, "banking": 1500, "ifeval": 800, "followbench": 500}
 SOURCE_WEIGHT |= {"seedclf": 100, "bitext": 800}

@@ -12,7 +12,7 @@ use ragstone_engine::routing::{Router as Engine, features, fingerprint, rule_nam
 use crate::interrupt::detached;
 
 type Explained<'a> = (usize, usize, &'a str, f32, &'static str);
-type Routed<'a> = (&'static str, f32, f32, bool, Vec<Explained<'a>>);
+type Routed<'a> = (&'static str, f64, f64, bool, Vec<Explained<'a>>);
 type Batch<'py> =
     (Bound<'py, PyArray1<u8>>, Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<bool>>);
 type Sparse<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<f32>>);
@@ -50,8 +50,8 @@ impl Router {
         let found = detached(py, None, |_| Ok(self.engine.decide_all(&queries, threads)))?;
         Ok((
             found.iter().map(|one| one.path as u8).collect::<Vec<_>>().into_pyarray(py),
-            found.iter().map(|one| one.p_behaviour).collect::<Vec<_>>().into_pyarray(py),
-            found.iter().map(|one| one.p_facts).collect::<Vec<_>>().into_pyarray(py),
+            found.iter().map(|one| one.p_behaviour as f32).collect::<Vec<_>>().into_pyarray(py),
+            found.iter().map(|one| one.p_facts as f32).collect::<Vec<_>>().into_pyarray(py),
             found.iter().map(|one| one.uncertain).collect::<Vec<_>>().into_pyarray(py),
         ))
     }

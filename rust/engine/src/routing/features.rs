@@ -105,9 +105,10 @@ impl Collected {
     }
 }
 
-/// The value of each of `count` features of a group.
+/// The value of each of `count` features of a group; bounded where one word is repeated a thousand times.
 pub(super) fn value(group: usize, count: u32) -> f32 {
-    LENGTHS[group] / (count as f32).sqrt()
+    let count = count as f32;
+    LENGTHS[group] * (1.0 / count.sqrt()).min(16.0 / count)
 }
 
 fn bucket(hash: u64) -> u32 {

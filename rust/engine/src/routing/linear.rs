@@ -160,9 +160,9 @@ impl Sink for Weighing<'_> {
     }
 }
 
-/// The logistic function.
-pub fn probability(logit: f32) -> f32 {
-    1.0 / (1.0 + (-logit).exp())
+/// The logistic function; in double precision, so that no query is decided with certainty.
+pub fn probability(logit: f32) -> f64 {
+    1.0 / (1.0 + f64::from(-logit.clamp(-30.0, 30.0)).exp())
 }
 
 fn word(bytes: &[u8], at: usize) -> u32 {

@@ -63,9 +63,9 @@ pub struct Decision {
     /// The path.
     pub path: Path,
     /// Calibrated probability that the query prescribes behaviour.
-    pub p_behaviour: f32,
+    pub p_behaviour: f64,
     /// Calibrated probability that it needs facts.
-    pub p_facts: f32,
+    pub p_facts: f64,
     /// Whether a probability is so near its threshold that the path is a guess.
     pub uncertain: bool,
 }
@@ -74,9 +74,9 @@ pub struct Decision {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Routed {
     /// Calibrated probability that the query prescribes behaviour.
-    pub p_behaviour: f32,
+    pub p_behaviour: f64,
     /// Calibrated probability that it needs facts.
-    pub p_facts: f32,
+    pub p_facts: f64,
     /// Whether a probability is so near its threshold that the path is a guess.
     pub uncertain: bool,
     /// The path.
@@ -129,15 +129,15 @@ impl Router {
 
     fn decision(&self, logits: Pair, scan: &Scan) -> Decision {
         let (p_behaviour, p_facts) = (probability(logits.behaviour), probability(logits.facts));
-        let threshold = self.heads.threshold;
-        let path = match (p_facts >= threshold.facts, p_behaviour >= threshold.behaviour) {
+        let threshold = (f64::from(self.heads.threshold.behaviour), f64::from(self.heads.threshold.facts));
+        let path = match (p_facts >= threshold.1, p_behaviour >= threshold.0) {
             (false, false) => Path::Pass,
             (false, true) => Path::AdvisoryFinetune,
             (true, false) => Path::Retrieve,
             (true, true) => Path::Hybrid,
         };
-        let near = (p_behaviour - threshold.behaviour).abs().min((p_facts - threshold.facts).abs());
-        Decision { path, p_behaviour, p_facts, uncertain: scan.tokens().is_empty() || near < self.heads.margin }
+        let near = (p_behaviour - threshold.0).abs().min((p_facts - threshold.1).abs());
+        Decision { path, p_behaviour, p_facts, uncertain: scan.tokens().is_empty() || near < f64::from(self.heads.margin) }
     }
 
     /// Decides and explains.

@@ -139,8 +139,8 @@ proptest! {
             facts += f64::from(reason.facts);
         }
         let probability = |logit: f64| 1.0 / (1.0 + (-logit).exp());
-        prop_assert!((probability(weight) - f64::from(routed.p_behaviour)).abs() < 1e-4);
-        prop_assert!((probability(facts) - f64::from(routed.p_facts)).abs() < 1e-4);
+        prop_assert!((probability(weight) - routed.p_behaviour).abs() < 1e-4);
+        prop_assert!((probability(facts) - routed.p_facts).abs() < 1e-4);
         let decided = router().decide(&text);
         prop_assert_eq!((decided.p_behaviour, decided.p_facts), (routed.p_behaviour, routed.p_facts));
         prop_assert_eq!((decided.path, decided.uncertain), (routed.path, routed.uncertain));
