@@ -32,7 +32,7 @@ from ragstone.filters import F, Filter
 from ragstone.pipeline import Index, open
 from ragstone.query import Q, Query
 from ragstone.recall import Recall
-from ragstone.recommender import advise, route
+from ragstone.recommender import RouteBatch, advise, route, route_batch
 from ragstone.records import (
     Advice,
     Answer,
@@ -83,6 +83,7 @@ __all__ = [
     "Reason",
     "Recall",
     "Route",
+    "RouteBatch",
     "SearchResult",
     "SearchTimeout",
     "Section",
@@ -99,5 +100,6 @@ __all__ = [
     "metrics",
     "open",
     "route",
+    "route_batch",
     "tune",
 ]

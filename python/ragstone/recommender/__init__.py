@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from ragstone.recommender.advice import advise
 from ragstone.recommender.factual import factual_part
-from ragstone.recommender.route import route
+from ragstone.recommender.route import RouteBatch, route, route_batch
 
-__all__ = ["advise", "factual_part", "route"]
+__all__ = ["RouteBatch", "advise", "factual_part", "route", "route_batch"]

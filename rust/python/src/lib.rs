@@ -29,7 +29,7 @@ mod _core {
     #[pymodule_export]
     use super::metrics::Judged;
     #[pymodule_export]
-    use super::routing::Router;
+    use super::routing::{Router, route_features, route_rules};
 
     #[pymodule_export]
     #[allow(non_upper_case_globals)]

@@ -1,21 +1,43 @@
-//! Turns a query into sparse features with spans: hashed word and character n-grams, and the rules that fire.
+//! Turns a query into sparse features with spans: n-grams of words, of letters and of the query's skeleton, its first
+//! and last words, and the rules that fire, alone and in pairs.
 //!
-//! Case, apostrophes, most punctuation and polite phrases are gone before anything is counted, so that they cannot
-//! change a decision. Time is linear in the text; of a text longer than [`MAX_BYTES`] only the head and the tail are
-//! read, where instructions stand.
+//! Case, apostrophes, most punctuation, polite phrases and slips of typing are gone before anything is counted, so
+//! that they cannot change a decision. Time is linear in the text; of a text longer than [`MAX_BYTES`] only the head
+//! and the tail are read, where instructions stand.
 
-use super::rules::{Book, Pattern, book};
+use super::book::{Book, Pattern, book, mix, rule_names};
+pub use super::scan::MAX_BYTES;
+use super::scan::{Scan, Token};
 
-/// Buckets of the hashed n-grams; features from here on are rules.
+/// Buckets of the hashed features; features from here on are rules.
 pub const BUCKETS: usize = 1 << 16;
-/// Bytes of a query that are read: the first three quarters of this, and the last quarter.
-pub const MAX_BYTES: usize = 2048;
 /// Counted up whenever the scanner gives other features for the same text and rule book.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// Features of shape, which stand after the rules of the rule book.
-pub(super) const SHAPES: &[&str] =
-    &["shape.keywords", "shape.single", "given.colon", "given.quote", "given.block", "arithmetic.digits"];
+pub(super) const SHAPES: &[&str] = &[
+    "shape.keywords",
+    "shape.single",
+    "given.colon",
+    "given.quote",
+    "given.block",
+    "arithmetic.digits",
+    "given.items",
+    "given.after",
+    "shape.short",
+    "shape.long",
+];
+
+/// Hashed features come in groups; the Euclidean length of a group does not grow with the query.
+const LENGTHS: [f32; GROUPS] = [1.0, 0.5, 1.0, 1.0, 1.0];
+pub(super) const GROUPS: usize = 5;
+const WORDS: usize = 0;
+const LETTERS: usize = 1;
+const SKELETON: usize = 2;
+const ENDS: usize = 3;
+const PAIRS: usize = 4;
+/// Rules that are paired with each other, at most.
+const PAIRED: usize = 12;
 
 /// One feature of a query; `start` and `end` are byte offsets into it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,285 +52,232 @@ pub struct Feature {
     pub end: usize,
 }
 
-/// A word: its place in the query, its folded text in the scratch buffer, its hash and classes.
-#[derive(Clone, Copy)]
-struct Token {
-    start: usize,
-    end: usize,
-    from: usize,
-    to: usize,
-    hash: u64,
-    classes: u128,
-}
-
-/// What stands between words and matters: text that seems to be supplied rather than asked.
-#[derive(Default)]
-struct Marks {
-    colon: Option<(usize, usize)>,
-    quote: Option<(usize, usize)>,
-    block: Option<(usize, usize)>,
-    digits: Option<(usize, usize)>,
+/// What takes features as they are found.
+pub(super) trait Sink {
+    /// A hashed feature of a group.
+    fn hashed(&mut self, group: usize, bucket: u32, start: u32, end: u32);
+    /// A rule that fired.
+    fn rule(&mut self, rule: usize, start: u32, end: u32);
 }
 
 /// The features of `text`, in order of their kind and place; the same text always gives the same features.
 pub fn features(text: &str) -> Vec<Feature> {
-    features_and_words(text).0
+    let mut scan = Scan::default();
+    scan.read(text, book());
+    let mut sink = Collected::default();
+    emit(&scan, &mut sink);
+    sink.finish()
 }
 
-/// The features, and the spans of the words that they were made from.
-pub(super) fn features_and_words(text: &str) -> (Vec<Feature>, Vec<(usize, usize)>) {
-    let book = book();
-    let mut folded = Vec::with_capacity(text.len().min(MAX_BYTES) + 8);
-    let mut tokens = Vec::with_capacity(32);
-    let mut marks = Marks::default();
-    for (from, to) in cut(text) {
-        scan(text, from, to, book, &mut folded, &mut tokens, &mut marks);
+/// Keeps the features with their places.
+#[derive(Default)]
+pub(super) struct Collected {
+    features: Vec<Feature>,
+    groups: Vec<u8>,
+    counts: [u32; GROUPS],
+}
+
+const RULE: u8 = GROUPS as u8;
+
+impl Sink for Collected {
+    fn hashed(&mut self, group: usize, index: u32, start: u32, end: u32) {
+        self.features.push(Feature { index, value: 0.0, start: start as usize, end: end as usize });
+        self.groups.push(group as u8);
+        self.counts[group] += 1;
     }
-    let tokens = without_politeness(&tokens, book);
-    let mut out = Vec::with_capacity(tokens.len() * 8 + 16);
-    word_grams(tokens, &mut out);
-    character_grams(tokens, &folded, &mut out);
-    fire_rules(tokens, book, &mut out);
-    shapes(tokens, &marks, book, &mut out);
-    (out, tokens.iter().map(|token| (token.start, token.end)).collect())
-}
 
-/// The parts of a text that are read.
-fn cut(text: &str) -> impl Iterator<Item = (usize, usize)> {
-    let (mut head, mut tail) = (text.len(), text.len());
-    if text.len() > MAX_BYTES {
-        head = MAX_BYTES / 4 * 3;
-        tail = text.len() - MAX_BYTES / 4;
-        while !text.is_char_boundary(head) {
-            head -= 1;
-        }
-        while !text.is_char_boundary(tail) {
-            tail += 1;
-        }
+    fn rule(&mut self, rule: usize, start: u32, end: u32) {
+        let index = (BUCKETS + rule) as u32;
+        self.features.push(Feature { index, value: 1.0, start: start as usize, end: end as usize });
+        self.groups.push(RULE);
     }
-    [(0, head), (tail, text.len())].into_iter().filter(|(from, to)| from < to)
 }
 
-/// Hash of a folded word.
-pub(super) fn hash_word(word: &str) -> u64 {
-    mix(word.bytes().fold(SEED, hash_byte))
+impl Collected {
+    /// The features with their values.
+    pub(super) fn finish(mut self) -> Vec<Feature> {
+        for (feature, &group) in self.features.iter_mut().zip(&self.groups) {
+            if group != RULE {
+                feature.value = value(usize::from(group), self.counts[usize::from(group)]);
+            }
+        }
+        self.features
+    }
 }
 
-const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
-
-fn hash_byte(state: u64, byte: u8) -> u64 {
-    (state.rotate_left(5) ^ u64::from(byte)).wrapping_mul(0x517c_c1b7_2722_0a95)
-}
-
-fn mix(hash: u64) -> u64 {
-    let hash = (hash ^ (hash >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
-    hash ^ (hash >> 32)
+/// The value of each of `count` features of a group; bounded where one word is repeated a thousand times.
+pub(super) fn value(group: usize, count: u32) -> f32 {
+    let count = count as f32;
+    LENGTHS[group] * (1.0 / count.sqrt()).min(16.0 / count)
 }
 
 fn bucket(hash: u64) -> u32 {
     (mix(hash) >> 48) as u32
 }
 
-fn is_word(character: char) -> bool {
-    character.is_alphanumeric() || character == '_'
-}
-
-/// Splits `text[from..to]` into folded words and notes the marks between them.
-fn scan(
-    text: &str,
-    from: usize,
-    to: usize,
-    book: &Book,
-    folded: &mut Vec<u8>,
-    tokens: &mut Vec<Token>,
-    marks: &mut Marks,
-) {
-    let mut rest = text[from..to].char_indices().map(|(at, character)| (from + at, character)).peekable();
-    let mut quote_open: Option<usize> = None;
-    while let Some((start, character)) = rest.next() {
-        if !is_word(character) {
-            mark(character, start, to, marks, &mut quote_open);
-            continue;
-        }
-        let begin = folded.len();
-        let (mut letters, mut digits, mut joins) = (0_usize, 0_usize, false);
-        let (mut end, mut current) = (start, Some(character));
-        while let Some(character) = current {
-            end += character.len_utf8();
-            letters += usize::from(character.is_alphabetic());
-            digits += usize::from(character.is_ascii_digit());
-            joins |= character == '_';
-            fold(character, folded);
-            current = match rest.peek() {
-                Some(&(_, next)) if is_word(next) => rest.next().map(|(_, next)| next),
-                Some(&(at, '\'' | '’')) if text[at..to].chars().nth(1).is_some_and(char::is_alphabetic) => {
-                    end += rest.next().map_or(0, |(_, quote)| quote.len_utf8());
-                    rest.next().map(|(_, next)| next)
-                }
-                _ => None,
-            };
-        }
-        let hash = mix(folded[begin..].iter().copied().fold(SEED, hash_byte));
-        let mut classes = book.classes(hash);
-        if letters == 0 && digits > 0 {
-            classes |= book.number;
-            classes |= if digits == 4 && matches!(folded[begin], b'1' | b'2') { book.year } else { 0 };
-        } else if joins && letters + digits > 1 || letters > 0 && digits > 0 && !is_ordinal(&folded[begin..]) {
-            classes |= book.identifier;
-        }
-        tokens.push(Token { start, end, from: begin, to: folded.len(), hash, classes });
-        if letters == 0 && digits > 0 && arithmetic_follows(&text[end..to]) {
-            marks.digits.get_or_insert((start, end));
-        }
+/// Gives `sink` every feature of what was read.
+pub(super) fn emit(scan: &Scan, sink: &mut impl Sink) {
+    let book = book();
+    let tokens = scan.tokens();
+    word_grams(tokens, sink);
+    letter_grams(scan, book, sink);
+    skeleton(tokens, book, scan, sink);
+    ends(tokens, sink);
+    let mut fired = Fired::default();
+    fire_rules(tokens, book, &mut fired);
+    shapes(tokens, scan, book, &mut fired);
+    for &(rule, start, end) in &fired.found[..fired.count] {
+        sink.rule(usize::from(rule), start, end);
     }
-}
-
-fn fold(character: char, folded: &mut Vec<u8>) {
-    if character.is_ascii() {
-        folded.push(character.to_ascii_lowercase() as u8);
-    } else {
-        let mut bytes = [0; 4];
-        for lower in character.to_lowercase() {
-            folded.extend_from_slice(lower.encode_utf8(&mut bytes).as_bytes());
-        }
-    }
-}
-
-/// `1st`, `20th`, `60s`: letters and digits, yet no identifier.
-fn is_ordinal(folded: &[u8]) -> bool {
-    let digits = folded.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    digits > 0 && matches!(&folded[digits..], b"st" | b"nd" | b"rd" | b"th" | b"s" | b"k" | b"m" | b"am" | b"pm" | b"x")
-}
-
-/// Whether an operator and a digit follow: `12 * 7`, `3+4`.
-fn arithmetic_follows(rest: &str) -> bool {
-    let mut characters = rest.chars().take(4).filter(|character| *character != ' ');
-    matches!(characters.next(), Some('+' | '*' | '×' | '/' | '^' | '=' | '-' | '−' | '÷'))
-        && characters.next().is_some_and(|character| character.is_ascii_digit() || character == '(')
-        && !rest.starts_with('-')
-        && !rest.starts_with('/')
-}
-
-fn mark(character: char, at: usize, to: usize, marks: &mut Marks, quote_open: &mut Option<usize>) {
-    let after = at + character.len_utf8();
-    match character {
-        ':' if after < to => marks.colon = marks.colon.or(Some((at, after))),
-        '\n' if to - after >= 24 => marks.block = marks.block.or(Some((at, after))),
-        '"' | '“' | '”' | '`' => match quote_open.take() {
-            Some(open) if at - open >= 16 => marks.quote = marks.quote.or(Some((open, after))),
-            Some(_) => {}
-            None => *quote_open = Some(at),
-        },
-        _ => {}
-    }
-}
-
-/// The words that are left when leading and trailing polite phrases are taken off; never none of them.
-fn without_politeness<'a>(mut tokens: &'a [Token], book: &Book) -> &'a [Token] {
-    let same = |tokens: &[Token], phrase: &[u64]| tokens.iter().map(|token| token.hash).eq(phrase.iter().copied());
-    // Each round drops a word, and one is always left; the bound keeps `please please …` linear.
-    for _ in 0..8 {
-        let head =
-            book.heads.iter().find(|phrase| tokens.len() > phrase.len() && same(&tokens[..phrase.len()], phrase));
-        let Some(phrase) = head else { break };
-        tokens = &tokens[phrase.len()..];
-    }
-    for _ in 0..2 {
-        let tail = book
-            .tails
-            .iter()
-            .find(|phrase| tokens.len() > phrase.len() && same(&tokens[tokens.len() - phrase.len()..], phrase));
-        let Some(phrase) = tail else { break };
-        tokens = &tokens[..tokens.len() - phrase.len()];
-    }
-    tokens
+    pairs(&fired, sink);
 }
 
 /// Word 1-, 2- and 3-grams, the start of the query counting as a word in the latter two.
-fn word_grams(tokens: &[Token], out: &mut Vec<Feature>) {
-    let first = out.len();
-    let (mut before, mut before_that) = ((SEED, None), None);
-    for token in tokens {
-        let mut push = |hash, start| out.push(Feature { index: bucket(hash), value: 1.0, start, end: token.end });
-        push(token.hash, token.start);
-        let pair = token.hash ^ u64::rotate_left(before.0, 21).wrapping_mul(3);
-        push(pair, before.1.unwrap_or(token.start));
-        if let Some((hash, start)) = before_that {
-            let start: Option<usize> = start;
-            push(pair ^ u64::rotate_left(hash, 42).wrapping_mul(5), start.unwrap_or(token.start));
+fn word_grams(tokens: &[Token], sink: &mut impl Sink) {
+    let mut before = [(START, 0), (0, 0)];
+    for (at, token) in tokens.iter().enumerate() {
+        sink.hashed(WORDS, bucket(token.hash), token.start, token.end);
+        let pair = token.hash ^ before[0].0.rotate_left(21).wrapping_mul(3);
+        let begin = |index: usize| if at > index { before[index].1 } else { tokens[0].start };
+        sink.hashed(WORDS, bucket(pair), begin(0), token.end);
+        if at > 0 {
+            let three = pair ^ before[1].0.rotate_left(42).wrapping_mul(5);
+            sink.hashed(WORDS, bucket(three), begin(1), token.end);
         }
-        before_that = Some(before);
-        before = (token.hash, Some(token.start));
+        before = [(token.hash, token.start), before[0]];
     }
-    scale(&mut out[first..], 1.0);
 }
 
-/// Four-byte grams inside longer words: what is left of a word when it is mistyped.
-fn character_grams(tokens: &[Token], folded: &[u8], out: &mut Vec<Feature>) {
-    let first = out.len();
-    for token in tokens {
-        let word = &folded[token.from..token.to];
+const START: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Four-byte grams inside longer words: what is left of a word that nobody knows when it is mistyped.
+fn letter_grams(scan: &Scan, book: &Book, sink: &mut impl Sink) {
+    for token in scan.tokens() {
+        let word = scan.text(token, book);
+        if word.len() < 5 {
+            continue;
+        }
         // Longer than any real word: not worth a feature each.
-        for gram in word.windows(4).take(24).filter(|_| word.len() >= 5) {
+        for gram in word.windows(4).take(24) {
             let hash = u64::from(u32::from_le_bytes([gram[0], gram[1], gram[2], gram[3]]));
-            let index = bucket(hash.wrapping_mul(SEED));
-            out.push(Feature { index, value: 1.0, start: token.start, end: token.end });
+            sink.hashed(LETTERS, bucket(hash.wrapping_mul(START)), token.start, token.end);
         }
     }
-    scale(&mut out[first..], 0.5);
 }
 
-/// Makes the Euclidean length of a group `length`, repeated features counted apart.
-fn scale(group: &mut [Feature], length: f32) {
-    let value = length / (group.len() as f32).sqrt();
-    for feature in group {
-        feature.value = value;
+/// 2-, 3- and 4-grams of the query's skeleton: words of form as they are, others as their class or ending. What is
+/// asked stays, what it is about goes, so that it holds for topics never seen.
+fn skeleton(tokens: &[Token], book: &Book, scan: &Scan, sink: &mut impl Sink) {
+    let mut window = [(1_u64, tokens.first().map_or(0, |token| token.start)); 4];
+    let mut length = 1;
+    let end = tokens.last().map_or(0, |token| token.end);
+    let stop = (2, end, end);
+    for (symbol, start, end) in tokens.iter().map(|token| (symbol(token, book, scan), token.start, token.end)).chain([stop]) {
+        let symbol = mix(u64::from(symbol) + 7);
+        window.rotate_right(1);
+        window[0] = (symbol, start);
+        length = (length + 1).min(4);
+        let mut hash = symbol;
+        for (step, &(other, start)) in window[..length].iter().enumerate().skip(1) {
+            hash = (hash.rotate_left(17) ^ other).wrapping_mul(0x2545_f491_4f6c_dd1d);
+            sink.hashed(SKELETON, bucket(hash ^ step as u64), start, end);
+        }
+    }
+}
+
+/// What stands for a word in the skeleton.
+fn symbol(token: &Token, book: &Book, scan: &Scan) -> u32 {
+    if let Some(word) = book.words.get(token.word as usize)
+        && word.symbol != 0
+    {
+        return word.symbol;
+    }
+    if token.classes != 0 {
+        return 16 + token.classes.trailing_zeros();
+    }
+    match scan.text(token, book) {
+        [.., b'i', b'n', b'g'] => 3,
+        [.., b'l', b'y'] => 4,
+        [.., b's', b's'] => 5,
+        [.., b's'] => 6,
+        [.., b'e', b'd'] => 7,
+        _ => 5,
+    }
+}
+
+/// The first words together, and the last ones: where the demand stands in a long query.
+fn ends(tokens: &[Token], sink: &mut impl Sink) {
+    let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else { return };
+    let mut hash = 0x5bd1_e995_u64;
+    for token in &tokens[..tokens.len().min(4)] {
+        hash = (hash.rotate_left(11) ^ token.hash).wrapping_mul(START);
+        sink.hashed(ENDS, bucket(hash), first.start, token.end);
+    }
+    let mut hash = 0xc2b2_ae35_u64;
+    for token in tokens.iter().rev().take(3) {
+        hash = (hash.rotate_left(11) ^ token.hash).wrapping_mul(START);
+        sink.hashed(ENDS, bucket(hash), token.start, last.end);
+    }
+}
+
+/// Rules that fired, in order of their place in the book, with the span of the first match.
+struct Fired {
+    seen: u128,
+    found: [(u16, u32, u32); 128],
+    count: usize,
+}
+
+impl Default for Fired {
+    fn default() -> Self {
+        Self { seen: 0, found: [(0, 0, 0); 128], count: 0 }
+    }
+}
+
+impl Fired {
+    fn add(&mut self, rule: usize, start: u32, end: u32) {
+        self.seen |= 1 << rule;
+        self.found[self.count] = (rule as u16, start, end);
+        self.count += 1;
     }
 }
 
 /// Each rule that matches, once, with the span of its first match.
-fn fire_rules(tokens: &[Token], book: &Book, out: &mut Vec<Feature>) {
-    let mut fired = 0_u128;
-    let first = out.len();
-    for at in 0..tokens.len() {
-        let mut classes = tokens[at].classes;
-        while classes != 0 {
-            let class = classes.trailing_zeros() as usize;
-            classes &= classes - 1;
-            for &number in &book.by_class[class] {
-                let pattern = &book.patterns[usize::from(number)];
-                if fired >> pattern.rule & 1 == 1 || pattern.anchored && at > 0 {
-                    continue;
-                }
-                if let Some(last) = find(pattern, tokens, at) {
-                    fired |= 1 << pattern.rule;
-                    let (start, end) = (tokens[at].start, tokens[last].end);
-                    out.push(Feature { index: (BUCKETS + pattern.rule) as u32, value: 1.0, start, end });
-                }
+fn fire_rules(tokens: &[Token], book: &Book, fired: &mut Fired) {
+    for (at, token) in tokens.iter().enumerate() {
+        let candidates = match book.words.get(token.word as usize) {
+            Some(word) => &word.patterns,
+            None if token.classes & book.year.0 != 0 => &book.year.1,
+            None if token.classes & book.number.0 != 0 => &book.number.1,
+            None if token.classes & book.identifier.0 != 0 => &book.identifier.1,
+            None => continue,
+        };
+        for &number in candidates {
+            let pattern = &book.patterns[usize::from(number)];
+            if fired.seen >> pattern.rule & 1 == 1 || pattern.anchored && at > 0 {
+                continue;
+            }
+            if let Some(last) = find(pattern, tokens, at) {
+                fired.add(pattern.rule, token.start, tokens[last].end);
             }
         }
     }
-    out[first..].sort_unstable_by_key(|feature| feature.index);
+    fired.found[..fired.count].sort_unstable_by_key(|&(rule, ..)| rule);
 }
 
 /// Last token of the match of `pattern` that begins at token `at`: each step takes the nearest token that fits.
 fn find(pattern: &Pattern, tokens: &[Token], at: usize) -> Option<usize> {
-    let (first, others) = pattern.steps.split_first()?;
-    if !first.fits(tokens[at].classes, tokens[at].hash) {
-        return None;
-    }
-    others.iter().try_fold(at, |last, step| {
+    pattern.steps[1..].iter().try_fold(at, |last, step| {
         let window = tokens.get(last + 1..)?;
-        let offset = window.iter().take(step.gap + 1).position(|token| step.fits(token.classes, token.hash))?;
+        let offset = window.iter().take(step.gap + 1).position(|token| step.fits(token.classes, token.word))?;
         Some(last + 1 + offset)
     })
 }
 
-/// What the form of the query tells: keywords only, supplied text, arithmetic.
-fn shapes(tokens: &[Token], marks: &Marks, book: &Book, out: &mut Vec<Feature>) {
-    let first = (BUCKETS + super::rules::rule_names().count() - SHAPES.len()) as u32;
+/// What the form of the query tells: keywords only, supplied text, a row of items, arithmetic, its length.
+fn shapes(tokens: &[Token], scan: &Scan, book: &Book, fired: &mut Fired) {
+    let first = rule_names().count() - SHAPES.len();
     let (Some(head), Some(tail)) = (tokens.first(), tokens.last()) else { return };
-    let all = (head.start, tail.end);
+    let (all, marks) = ((head.start, tail.end), &scan.marks);
     let keywords = tokens.len() <= 6 && tokens.iter().all(|token| token.classes & book.sentence == 0);
     let spans = [
         keywords.then_some(all),
@@ -317,10 +286,55 @@ fn shapes(tokens: &[Token], marks: &Marks, book: &Book, out: &mut Vec<Feature>) 
         marks.quote,
         marks.block,
         marks.digits,
+        items(tokens),
+        marks.question,
+        (2..=4).contains(&tokens.len()).then_some(all),
+        (tokens.len() > 40).then_some(all),
     ];
     for (position, span) in spans.into_iter().enumerate() {
         if let Some((start, end)) = span {
-            out.push(Feature { index: first + position as u32, value: 1.0, start, end });
+            fired.add(first + position, start, end);
         }
+    }
+}
+
+/// A row of three or more short items with commas or line breaks between them.
+fn items(tokens: &[Token]) -> Option<(u32, u32)> {
+    let mut begin: Option<usize> = None;
+    let (mut last, mut count) = (0, 0);
+    for (at, token) in tokens.iter().enumerate() {
+        if token.item {
+            if begin.is_none() || at - last > 3 {
+                (begin, count) = (Some(at), 0);
+            }
+            (last, count) = (at, count + 1);
+            if count >= 2 {
+                return Some((tokens[begin.unwrap_or(0).saturating_sub(1)].start, token.end));
+            }
+        }
+    }
+    None
+}
+
+/// Pairs of rules that fired: a question and a format say more together than apart.
+fn pairs(fired: &Fired, sink: &mut impl Sink) {
+    let found = &fired.found[..fired.count.min(PAIRED)];
+    for (position, &(left, start, end)) in found.iter().enumerate() {
+        for &(right, from, to) in &found[position + 1..] {
+            let hash = (u64::from(left) << 16 | u64::from(right)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+            sink.hashed(PAIRS, bucket(hash), start.min(from), end.max(to));
+        }
+    }
+}
+
+impl<First: Sink, Second: Sink> Sink for (First, Second) {
+    fn hashed(&mut self, group: usize, bucket: u32, start: u32, end: u32) {
+        self.0.hashed(group, bucket, start, end);
+        self.1.hashed(group, bucket, start, end);
+    }
+
+    fn rule(&mut self, rule: usize, start: u32, end: u32) {
+        self.0.rule(rule, start, end);
+        self.1.rule(rule, start, end);
     }
 }

@@ -5,8 +5,8 @@
 //! each rule two f32, for each bucket two int8 (behaviour, facts); then the CRC-32 of all before. Calibration is
 //! already multiplied into biases, scales and weights.
 
-use super::features::{BUCKETS, Feature};
-use super::rules::{fingerprint, rule_names};
+use super::features::{BUCKETS, Feature, GROUPS, Sink, value};
+use super::book::{fingerprint, rule_names};
 use crate::error::{Error, Result};
 
 const MAGIC: &[u8; 8] = b"RSROUTE1";
@@ -117,20 +117,52 @@ impl Heads {
             self.rules.get(index - BUCKETS).copied().unwrap_or_default().times(feature.value)
         }
     }
+}
 
-    /// Log-odds of both heads.
-    pub fn logits(&self, features: &[Feature]) -> Pair {
-        let mut sum = self.bias;
-        for feature in features {
-            sum += self.contribution(feature);
+/// Sums up log-odds while features are found: whole numbers for each group, so that their order does not matter.
+pub(super) struct Weighing<'a> {
+    heads: &'a Heads,
+    groups: [(i32, i32, u32); GROUPS],
+    rules: Pair,
+}
+
+impl<'a> Weighing<'a> {
+    pub(super) fn new(heads: &'a Heads) -> Self {
+        Self { heads, groups: [(0, 0, 0); GROUPS], rules: Pair::default() }
+    }
+
+    /// Log-odds of both heads for all that was found.
+    pub(super) fn logits(&self) -> Pair {
+        let mut sum = self.heads.bias;
+        sum += self.rules;
+        for (group, &(behaviour, facts, count)) in self.groups.iter().enumerate() {
+            if count > 0 {
+                let value = value(group, count);
+                sum += Pair {
+                    behaviour: behaviour as f32 * self.heads.scale.behaviour * value,
+                    facts: facts as f32 * self.heads.scale.facts * value,
+                };
+            }
         }
         sum
     }
 }
 
-/// The logistic function.
-pub fn probability(logit: f32) -> f32 {
-    1.0 / (1.0 + (-logit).exp())
+impl Sink for Weighing<'_> {
+    fn hashed(&mut self, group: usize, bucket: u32, _start: u32, _end: u32) {
+        let [behaviour, facts] = self.heads.buckets[bucket as usize];
+        let sums = &mut self.groups[group];
+        *sums = (sums.0 + i32::from(behaviour), sums.1 + i32::from(facts), sums.2 + 1);
+    }
+
+    fn rule(&mut self, rule: usize, _start: u32, _end: u32) {
+        self.rules += self.heads.rules[rule];
+    }
+}
+
+/// The logistic function; in double precision, so that no query is decided with certainty.
+pub fn probability(logit: f32) -> f64 {
+    1.0 / (1.0 + f64::from(-logit.clamp(-30.0, 30.0)).exp())
 }
 
 fn word(bytes: &[u8], at: usize) -> u32 {

@@ -1,26 +1,33 @@
 //! The decision: which path a query takes, how sure that is, and which spans decided.
 
-use super::features::{BUCKETS, Feature, features, features_and_words};
-use super::linear::{Heads, Pair, probability};
-use super::rules::rule_names;
+use super::book::{book, rule_names};
+use super::features::{BUCKETS, Collected, Feature, emit};
+use super::linear::{Heads, Pair, Weighing, probability};
+use super::scan::Scan;
 use crate::error::Result;
+use crate::share::share;
 
 /// Runs of wording that are reported one by one; the others are summed up.
 const RUNS_MAX: usize = 6;
 /// Log-odds below which a run of wording is not worth a line.
 const RUN_MIN: f32 = 0.1;
 
-/// Where a query goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Queries that a thread takes at a time.
+const PIECE: usize = 512;
+
+/// Where a query goes; the number is its code in arrays.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Path {
-    /// It needs facts: search the corpus.
-    Retrieve,
-    /// It prescribes behaviour: advise on fine-tuning.
-    AdvisoryFinetune,
-    /// Both.
-    Hybrid,
     /// Neither: chat, arithmetic, code, actions.
-    Pass,
+    #[default]
+    Pass = 0,
+    /// It prescribes behaviour: advise on fine-tuning.
+    AdvisoryFinetune = 1,
+    /// It needs facts: search the corpus.
+    Retrieve = 2,
+    /// Both.
+    Hybrid = 3,
 }
 
 impl Path {
@@ -50,13 +57,26 @@ pub struct Reason {
     pub rule: &'static str,
 }
 
-/// The decision for one query.
+/// The decision for one query, unexplained.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Decision {
+    /// The path.
+    pub path: Path,
+    /// Calibrated probability that the query prescribes behaviour.
+    pub p_behaviour: f64,
+    /// Calibrated probability that it needs facts.
+    pub p_facts: f64,
+    /// Whether a probability is so near its threshold that the path is a guess.
+    pub uncertain: bool,
+}
+
+/// The decision for one query, explained.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Routed {
     /// Calibrated probability that the query prescribes behaviour.
-    pub p_behaviour: f32,
+    pub p_behaviour: f64,
     /// Calibrated probability that it needs facts.
-    pub p_facts: f32,
+    pub p_facts: f64,
     /// Whether a probability is so near its threshold that the path is a guess.
     pub uncertain: bool,
     /// The path.
@@ -79,27 +99,56 @@ impl Router {
         Ok(Self { heads: Heads::load(bytes)?, names: rule_names().collect() })
     }
 
-    /// Probabilities of behaviour and of facts, without the explanation.
-    pub fn probabilities(&self, query: &str) -> Pair {
-        let logits = self.heads.logits(&features(query));
-        Pair { behaviour: probability(logits.behaviour), facts: probability(logits.facts) }
+    /// The decision without the explanation.
+    pub fn decide(&self, query: &str) -> Decision {
+        self.decide_with(query, &mut Scan::default())
+    }
+
+    /// The decisions for many queries, by up to `threads` threads.
+    pub fn decide_all<Text: AsRef<str> + Sync>(&self, queries: &[Text], threads: usize) -> Vec<Decision> {
+        let mut decisions = vec![Decision::default(); queries.len()];
+        let pieces = queries.chunks(PIECE).zip(decisions.chunks_mut(PIECE));
+        let threads = threads.min(queries.len().div_ceil(PIECE));
+        let done = share(pieces, threads, |(queries, decisions)| {
+            let mut scan = Scan::default();
+            for (query, decision) in queries.iter().zip(decisions) {
+                *decision = self.decide_with(query.as_ref(), &mut scan);
+            }
+            Ok(())
+        });
+        debug_assert!(done.is_ok(), "deciding cannot fail");
+        decisions
+    }
+
+    fn decide_with(&self, query: &str, scan: &mut Scan) -> Decision {
+        scan.read(query, book());
+        let mut weighing = Weighing::new(&self.heads);
+        emit(scan, &mut weighing);
+        self.decision(weighing.logits(), scan)
+    }
+
+    fn decision(&self, logits: Pair, scan: &Scan) -> Decision {
+        let (p_behaviour, p_facts) = (probability(logits.behaviour), probability(logits.facts));
+        let threshold = (f64::from(self.heads.threshold.behaviour), f64::from(self.heads.threshold.facts));
+        let path = match (p_facts >= threshold.1, p_behaviour >= threshold.0) {
+            (false, false) => Path::Pass,
+            (false, true) => Path::AdvisoryFinetune,
+            (true, false) => Path::Retrieve,
+            (true, true) => Path::Hybrid,
+        };
+        let near = (p_behaviour - threshold.0).abs().min((p_facts - threshold.1).abs());
+        Decision { path, p_behaviour, p_facts, uncertain: scan.tokens().is_empty() || near < f64::from(self.heads.margin) }
     }
 
     /// Decides and explains.
     pub fn route(&self, query: &str) -> Routed {
-        let (features, words) = features_and_words(query);
-        let logits = self.heads.logits(&features);
-        let (p_behaviour, p_facts) = (probability(logits.behaviour), probability(logits.facts));
-        let threshold = self.heads.threshold;
-        let path = match (p_facts >= threshold.facts, p_behaviour >= threshold.behaviour) {
-            (true, false) => Path::Retrieve,
-            (false, true) => Path::AdvisoryFinetune,
-            (true, true) => Path::Hybrid,
-            (false, false) => Path::Pass,
-        };
-        let near = (p_behaviour - threshold.behaviour).abs().min((p_facts - threshold.facts).abs());
-        let uncertain = words.is_empty() || near < self.heads.margin;
-        Routed { p_behaviour, p_facts, uncertain, path, reasons: self.reasons(&features, &words) }
+        let mut scan = Scan::default();
+        scan.read(query, book());
+        let mut sinks = (Weighing::new(&self.heads), Collected::default());
+        emit(&scan, &mut sinks);
+        let Decision { path, p_behaviour, p_facts, uncertain } = self.decision(sinks.0.logits(), &scan);
+        let words: Vec<_> = scan.tokens().iter().map(|token| (token.start as usize, token.end as usize)).collect();
+        Routed { p_behaviour, p_facts, uncertain, path, reasons: self.reasons(&sinks.1.finish(), &words) }
     }
 
     fn reasons(&self, features: &[Feature], words: &[(usize, usize)]) -> Vec<Reason> {
@@ -111,7 +160,7 @@ impl Router {
             if let Some(rule) = (feature.index as usize).checked_sub(BUCKETS) {
                 reasons.push(reason(feature.start, feature.end, contribution, self.names[rule]));
             } else {
-                share(feature, contribution, words, &mut of_word);
+                divide(feature, contribution, words, &mut of_word);
             }
         }
         let mut runs = runs(words, &of_word);
@@ -136,7 +185,7 @@ fn strength(reason: &Reason) -> f32 {
 }
 
 /// Divides an n-gram's contribution evenly among its words.
-fn share(feature: &Feature, contribution: Pair, words: &[(usize, usize)], of_word: &mut [Pair]) {
+fn divide(feature: &Feature, contribution: Pair, words: &[(usize, usize)], of_word: &mut [Pair]) {
     let first = words.partition_point(|&(start, _)| start < feature.start);
     let count = words[first..].iter().take_while(|&&(_, end)| end <= feature.end).count().max(1);
     for sum in of_word.iter_mut().skip(first).take(count) {

@@ -6,11 +6,8 @@
 //!
 //! Whatever changes here changes [`fingerprint`], and weights trained for another rule book are refused.
 
-use std::collections::HashMap;
-use std::sync::OnceLock;
-
 /// Word classes: name, then words, case-folded and without apostrophes. `NUM` and `IDENT` also match by shape.
-const CLASSES: &[(&str, &str)] = &[
+pub(super) const CLASSES: &[(&str, &str)] = &[
     (
         "NUM",
         "one two three four five six seven eight nine ten twelve fifteen twenty thirty fifty hundred single couple",
@@ -174,7 +171,7 @@ const CLASSES: &[(&str, &str)] = &[
 ];
 
 /// Rules: name, then patterns separated by `;`. The name's part before the dot is the kind of demand.
-const RULES: &[(&str, &str)] = &[
+pub(super) const RULES: &[(&str, &str)] = &[
     (
         "format.markup",
         "WITH ~3 MARKUP; MARKUP format|object|array|code|output|schema|list|table|document; \
@@ -329,7 +326,7 @@ const RULES: &[(&str, &str)] = &[
 ];
 
 /// Leading words that ask nicely and demand nothing; stripped, so that politeness cannot change a decision.
-const POLITE_HEADS: &[&str] = &[
+pub(super) const POLITE_HEADS: &[&str] = &[
     "please",
     "pls",
     "plz",
@@ -384,7 +381,7 @@ const POLITE_HEADS: &[&str] = &[
 ];
 
 /// Trailing words of the same kind.
-const POLITE_TAILS: &[&str] = &[
+pub(super) const POLITE_TAILS: &[&str] = &[
     "please",
     "pls",
     "plz",
@@ -396,185 +393,3 @@ const POLITE_TAILS: &[&str] = &[
     "thanks in advance",
     "many thanks",
 ];
-
-/// One alternative set of a pattern: a token matches by class or by literal hash, after at most `gap` others.
-pub(super) struct Step {
-    classes: u128,
-    literals: Vec<u64>,
-    pub(super) gap: usize,
-}
-
-impl Step {
-    /// Whether a token of these classes and this hash fits.
-    pub(super) fn fits(&self, classes: u128, hash: u64) -> bool {
-        self.classes & classes != 0 || self.literals.contains(&hash)
-    }
-}
-
-/// A compiled pattern and the rule that it belongs to.
-pub(super) struct Pattern {
-    pub(super) rule: usize,
-    pub(super) anchored: bool,
-    pub(super) steps: Vec<Step>,
-}
-
-/// The compiled rule book.
-pub(super) struct Book {
-    /// Open addressing, a power of two long: (hash, classes), empty where the classes are zero.
-    words: Vec<(u64, u128)>,
-    /// For each class bit the patterns that may begin with it.
-    pub(super) by_class: Vec<Vec<u16>>,
-    pub(super) patterns: Vec<Pattern>,
-    pub(super) heads: Vec<Vec<u64>>,
-    pub(super) tails: Vec<Vec<u64>>,
-    pub(super) number: u128,
-    pub(super) identifier: u128,
-    pub(super) year: u128,
-    /// Classes that make a short query more than a row of keywords.
-    pub(super) sentence: u128,
-}
-
-impl Book {
-    /// The classes of a word.
-    pub(super) fn classes(&self, hash: u64) -> u128 {
-        let mask = self.words.len() - 1;
-        let mut slot = hash as usize & mask;
-        loop {
-            let (known, classes) = self.words[slot];
-            if classes == 0 || known == hash {
-                return classes;
-            }
-            slot = (slot + 1) & mask;
-        }
-    }
-}
-
-/// The rule book, compiled at first use.
-pub(super) fn book() -> &'static Book {
-    static BOOK: OnceLock<Book> = OnceLock::new();
-    BOOK.get_or_init(compile)
-}
-
-/// Names of the rules in the order of their features.
-pub fn rule_names() -> impl Iterator<Item = &'static str> {
-    RULES.iter().map(|(name, _)| *name).chain(super::features::SHAPES.iter().copied())
-}
-
-/// Digest of classes, rules and shapes: weights belong to exactly one.
-pub fn fingerprint() -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    for (name, text) in CLASSES.iter().chain(RULES) {
-        hasher.update(name.as_bytes());
-        hasher.update(text.as_bytes());
-    }
-    for text in POLITE_HEADS.iter().chain(POLITE_TAILS).chain(super::features::SHAPES) {
-        hasher.update(text.as_bytes());
-    }
-    hasher.update(&super::features::VERSION.to_le_bytes());
-    hasher.finalize()
-}
-
-fn compile() -> Book {
-    let mut bits: HashMap<&str, u128> = HashMap::new();
-    let mut words: HashMap<u64, u128> = HashMap::new();
-    for (position, (name, members)) in CLASSES.iter().enumerate() {
-        bits.insert(name, 1 << position);
-        for word in members.split_whitespace() {
-            *words.entry(super::features::hash_word(word)).or_default() |= 1 << position;
-        }
-    }
-    bits.insert("YEAR4", 1 << CLASSES.len());
-    // A literal that begins a pattern needs a class, because patterns are found by the class of their first word.
-    let literal = 1 << (CLASSES.len() + 1);
-    let mut patterns = Vec::new();
-    let mut by_class = vec![Vec::new(); 128];
-    for (rule, (_, alternatives)) in RULES.iter().enumerate() {
-        for text in alternatives.split(';') {
-            let pattern = compile_pattern(rule, text.trim(), &bits);
-            let first = &pattern.steps[0];
-            for &hash in &first.literals {
-                *words.entry(hash).or_default() |= literal;
-            }
-            let begins = first.classes | if first.literals.is_empty() { 0 } else { literal };
-            for (bit, list) in by_class.iter_mut().enumerate() {
-                if begins >> bit & 1 == 1 {
-                    list.push(patterns.len() as u16);
-                }
-            }
-            patterns.push(pattern);
-        }
-    }
-    let sentence = [
-        "WRITE",
-        "WH",
-        "AUX",
-        "TELL",
-        "REWRITE",
-        "TRANSLATE",
-        "SUMMARISE",
-        "CLASSIFY",
-        "EXTRACT",
-        "GREET",
-        "YOU",
-        "ACT",
-        "MATH",
-        "MY",
-        "PRONOUN",
-    ]
-    .iter()
-    .fold(0, |all, name| all | bits[name]);
-    Book {
-        words: table(&words),
-        by_class,
-        patterns,
-        heads: phrases(POLITE_HEADS),
-        tails: phrases(POLITE_TAILS),
-        number: bits["NUM"],
-        identifier: bits["IDENT"],
-        year: bits["YEAR4"],
-        sentence,
-    }
-}
-
-fn compile_pattern(rule: usize, text: &str, bits: &HashMap<&str, u128>) -> Pattern {
-    let anchored = text.starts_with('^');
-    let (mut steps, mut gap) = (Vec::new(), 0);
-    for part in text.trim_start_matches('^').split_whitespace() {
-        if let Some(count) = part.strip_prefix('~') {
-            gap = count.parse().expect("a gap is a number");
-            continue;
-        }
-        let mut step = Step { classes: 0, literals: Vec::new(), gap };
-        for name in part.split('|') {
-            if name.starts_with(|first: char| first.is_ascii_uppercase()) {
-                step.classes |= bits.get(name).expect("a pattern names only known classes");
-            } else {
-                step.literals.push(super::features::hash_word(name));
-            }
-        }
-        steps.push(step);
-        gap = 0;
-    }
-    Pattern { rule, anchored, steps }
-}
-
-/// Longest first, so that `thank you very much` is taken whole.
-fn phrases(texts: &[&str]) -> Vec<Vec<u64>> {
-    let mut all: Vec<Vec<u64>> =
-        texts.iter().map(|text| text.split_whitespace().map(super::features::hash_word).collect()).collect();
-    all.sort_by_key(|phrase: &Vec<u64>| std::cmp::Reverse(phrase.len()));
-    all
-}
-
-fn table(words: &HashMap<u64, u128>) -> Vec<(u64, u128)> {
-    let mut slots = vec![(0, 0); (words.len() * 4).next_power_of_two()];
-    let mask = slots.len() - 1;
-    for (&hash, &classes) in words {
-        let mut slot = hash as usize & mask;
-        while slots[slot].1 != 0 {
-            slot = (slot + 1) & mask;
-        }
-        slots[slot] = (hash, classes);
-    }
-    slots
-}

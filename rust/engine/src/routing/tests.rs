@@ -3,7 +3,6 @@
 use proptest::prelude::*;
 
 use super::features::{BUCKETS, MAX_BYTES};
-use super::rules::rule_names;
 use super::*;
 
 const WEIGHTS: &[u8] = include_bytes!("../../../../python/ragstone/recommender/router.bin");
@@ -140,10 +139,11 @@ proptest! {
             facts += f64::from(reason.facts);
         }
         let probability = |logit: f64| 1.0 / (1.0 + (-logit).exp());
-        prop_assert!((probability(weight) - f64::from(routed.p_behaviour)).abs() < 1e-4);
-        prop_assert!((probability(facts) - f64::from(routed.p_facts)).abs() < 1e-4);
-        let pair = router().probabilities(&text);
-        prop_assert_eq!((pair.behaviour, pair.facts), (routed.p_behaviour, routed.p_facts));
+        prop_assert!((probability(weight) - routed.p_behaviour).abs() < 1e-4);
+        prop_assert!((probability(facts) - routed.p_facts).abs() < 1e-4);
+        let decided = router().decide(&text);
+        prop_assert_eq!((decided.p_behaviour, decided.p_facts), (routed.p_behaviour, routed.p_facts));
+        prop_assert_eq!((decided.path, decided.uncertain), (routed.path, routed.uncertain));
     }
 
     /// Catches a scanner that panics or gives features out of range on any text.
