@@ -136,6 +136,15 @@ def test_some_facts_are_trained_only_if_stable(days: float | None, decision: str
     assert verdict(declared, queries=some, corpus=replace(CORPUS, update_interval_days=None)).rule == rule
 
 
+def test_tuning_warns_of_facts_that_may_be_asked_for() -> None:
+    """Catches a tuned model advised in silence where one query in ten may ask for what changes every week."""
+    few, sure = shares(12, 300, 0, 0), shares(0, 2000, 0, 0)
+    assert "up to 6.6 % of the counted queries may ask" in said(verdict(queries=few, corpus=CORPUS))
+    assert "Nobody knows how often documents change, and up to" in said(verdict(queries=few))
+    assert "hardly any query asks for them" in said(verdict(queries=sure, corpus=CORPUS))
+    assert "The data is stable: 200 days" in said(verdict(queries=few, corpus=STABLE))
+
+
 def test_history_goes_before_what_is_declared() -> None:
     """Catches a declaration that overrules what was measured."""
     needs = Needs(style_contract_hard=True, update_interval_days=400.0)

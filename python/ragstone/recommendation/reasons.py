@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ragstone.recommendation.choice import Choice, audited, facts_asked, facts_declared, ready
+from ragstone.recommendation.choice import Choice, audited, facts_asked, facts_change, facts_declared, ready
 from ragstone.recommendation.collecting import clean_examples_needed
 from ragstone.recommendation.dimensions import days_to_tune
 from ragstone.recommendation.expenses import expenses, has_prices, per_month
-from ragstone.recommendation.known import audit, context_tokens, contract, interval_days, target, upkeep
+from ragstone.recommendation.known import Known, audit, context_tokens, contract, interval_days, target, upkeep
 from ragstone.recommendation.measurements import Project, QueryShares
 from ragstone.recommendation.rules import Rules
 from ragstone.recommendation.wording import days_text, number_text, share_text
@@ -194,12 +194,8 @@ def _training(project: Project, rules: Rules, choice: Choice) -> Iterator[Reason
         yield Reason(text, "examples.volatile")
     if choice.decision not in ("fine_tune", "hybrid"):
         return
-    if choice.decision == "fine_tune" and days.value is not None:
-        stable = days.value >= rules.stability.stable_days
-        text = f"The data is stable: {days.days} between two versions of a document."
-        if not stable:
-            text = f"Documents change every {days.days}, but hardly any query asks for them."
-        yield Reason(text, days.evidence)
+    if choice.decision == "fine_tune":
+        yield _stability(project, rules, days)
     needed = clean_examples_needed(rate.value, rules.evidence.tail)
     held, claim = number_text(examples.held_out), share_text(rate.value)
     if examples.held_out >= needed:
@@ -213,6 +209,18 @@ def _training(project: Project, rules: Rules, choice: Choice) -> Iterator[Reason
             f"{number_text(min(examples.labels.values()))} examples: macro-F1 on held-out answers judges all alike."
         )
         yield Reason(text, "examples.labels")
+
+
+def _stability(project: Project, rules: Rules, days: Known) -> Reason:
+    """Whether anything that changes could get into the training."""
+    if not facts_change(project, rules):
+        return Reason(f"The data is stable: {days.days} between two versions of a document.", days.evidence)
+    often = "Nobody knows how often documents change" if days.value is None else f"Documents change every {days.days}"
+    facts = project.queries.facts if project.queries is not None else None
+    if facts is not None and facts.high > rules.shares.facts_some:
+        rest = f"and up to {share_text(facts.high)} of the counted queries may ask for them: train none of their facts"
+        return Reason(f"{often}, {rest}.", "queries.facts")
+    return Reason(f"{often}, but hardly any query asks for them.", days.evidence)
 
 
 def _constraints(project: Project, rules: Rules, choice: Choice) -> Iterator[Reason]:
