@@ -4,5 +4,6 @@ It advises: nothing is trained but a small classifier that measures the case, an
 """
 
 from ragstone.handoff.bundle import Handoff, write_bundle
+from ragstone.handoff.leakage import Leak, Leakage, find_leaks
 
-__all__ = ["Handoff", "write_bundle"]
+__all__ = ["Handoff", "Leak", "Leakage", "find_leaks", "write_bundle"]
