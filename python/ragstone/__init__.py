@@ -8,6 +8,8 @@
 'Refunds are paid within 30 days.'
 """
 
+import typing as _typing
+
 from ragstone import metrics
 from ragstone._core import __version__
 from ragstone.arrays import BM25Index, DenseIndex, detect_language
@@ -52,6 +54,9 @@ from ragstone.records import (
 )
 from ragstone.tuning import Tuning, tune
 
+if _typing.TYPE_CHECKING:
+    from ragstone.recommendation import Needs, Recommendation, Recommender
+
 __all__ = [
     "Advice",
     "Answer",
@@ -76,20 +81,23 @@ __all__ = [
     "InvalidInput",
     "MissingDependency",
     "ModelError",
+    "Needs",
     "NotFound",
     "Q",
     "Query",
     "RagstoneError",
     "Reason",
     "Recall",
+    "Recommendation",
+    "Recommender",
     "Route",
     "RouteBatch",
     "SearchResult",
     "SearchTimeout",
     "Section",
     "Stages",
-    "Superseded",
     "StorageError",
+    "Superseded",
     "Tuning",
     "__version__",
     "advise",
@@ -103,3 +111,14 @@ __all__ = [
     "route_batch",
     "tune",
 ]
+
+# Programs that only search should not wait for what recommends.
+_LATER = ("Needs", "Recommendation", "Recommender")
+
+
+def __getattr__(name: str) -> object:
+    if name in _LATER:
+        from ragstone import recommendation
+
+        return getattr(recommendation, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

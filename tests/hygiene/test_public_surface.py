@@ -6,6 +6,8 @@ import ast
 import inspect
 import types
 
+import pytest
+
 import ragstone
 from hygiene.sources import PACKAGE, ROOT, below
 from ragstone import errors, records
@@ -17,7 +19,12 @@ def test_what_can_be_imported_is_what_is_exported() -> None:
         name for name, value in vars(ragstone).items() if name[0] != "_" and not isinstance(value, types.ModuleType)
     }
     assert len(public) >= 35
-    assert ragstone.__all__ == sorted(public | {"__version__", "metrics"})
+    # What recommends is imported when it is first asked for.
+    later = {"Needs", "Recommendation", "Recommender"}
+    assert ragstone.__all__ == sorted(public | later | {"__version__", "metrics"})
+    assert all(inspect.isclass(getattr(ragstone, name)) for name in later)
+    with pytest.raises(AttributeError, match="no attribute 'Recomender'"):
+        _ = ragstone.Recomender  # type: ignore[attr-defined]
     assert set(errors.__all__) <= set(ragstone.__all__)
     assert isinstance(ragstone.metrics, types.ModuleType)
 

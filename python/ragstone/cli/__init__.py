@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ragstone.cli import bench, calibrate, evaluation, monitor
+from ragstone.cli import bench, calibrate, evaluation, monitor, recommend
 from ragstone.cli.common import (
     BAD_USE,
     FAILURE,
@@ -134,6 +134,7 @@ def _parser() -> argparse.ArgumentParser:
 
     evaluation.add(commands)
     monitor.add(commands)
+    recommend.add(commands)
     command(commands, "doctor", _doctor, "say what is installed and what works on this machine")
     return parser
 

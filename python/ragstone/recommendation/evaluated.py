@@ -62,9 +62,8 @@ def read_evaluation(
         return Evaluated()
     if isinstance(source, Evaluated):
         return source
-    single = isinstance(source, (str, os.PathLike, Mapping))
     found = _Found()
-    for one in [source] if single else source:
+    for one in [source] if isinstance(source, (str, os.PathLike, Mapping)) else source:
         _add(found, one)
     changed = {
         str(change["document_id"])
