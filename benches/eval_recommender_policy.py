@@ -89,11 +89,15 @@ def _redrawn(written: list[dict[str, Any]], rules: Rules) -> list[Figure]:
         agreed.append(sum(right))
         golden.append(sum(one for one, row in zip(right, rows, strict=True) if row["golden"]))
     name, n = f"routed texts of {REDRAWN} other draws", REDRAWN * len(written)
+    share, spread, cases = (
+        1e2 * sum(agreed) / n,
+        f"{min(agreed)} to {max(agreed)}",
+        sum(bool(r["golden"]) for r in rows),
+    )
     return [
-        Figure.stated(f"projects advised as written, {name}", 1e2 * sum(agreed) / n, n=n, unit="%",
-                      note=f"{min(agreed)} to {max(agreed)}"),
-        Figure.stated(f"golden cases, {name}, fewest", min(golden), n=sum(row["golden"] is not None for row in written)),
-    ]  # fmt: skip
+        Figure.stated(f"projects advised as written, {name}", share, n=n, unit="%", note=spread),
+        Figure.stated(f"golden cases, {name}, fewest", min(golden), n=cases),
+    ]
 
 
 def _random(rules: Rules) -> list[Figure]:
