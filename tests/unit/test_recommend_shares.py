@@ -10,7 +10,13 @@ import pytest
 from ragstone.errors import InvalidInput
 from ragstone.estimates import proportion
 from ragstone.recommendation.measurements import QueryShares
-from ragstone.recommendation.shares import effective_count, query_shares, router_errors, weighted_share
+from ragstone.recommendation.shares import (
+    collections_alike,
+    effective_count,
+    query_shares,
+    router_errors,
+    weighted_share,
+)
 
 # Rows and columns: other, behavioural, factual, hybrid.
 GOOD = [[90, 1, 9, 0], [6, 88, 1, 5], [4, 0, 93, 3], [0, 6, 6, 88]]
@@ -112,6 +118,21 @@ def test_effective_count_and_weighted_share() -> None:
     assert plain == proportion(30, 100)
     heavy = weighted_share([True] + [False] * 70, np.array([30.0] + [1.0] * 70))
     assert heavy.value == pytest.approx(0.3) and heavy.low < plain.low and heavy.high > plain.high
+
+
+def test_collections_that_differ_are_told_from_chance() -> None:
+    """Catches a spread between collections that is taken for sampling, and sampling that is taken for spread."""
+    numbers, rates = np.random.default_rng(0), np.array(GOOD) / 100
+    for alike in (20, 60, 200):
+        found = [
+            collections_alike(
+                [[numbers.multinomial(200, numbers.dirichlet(alike * row + 1e-9)) for row in rates] for _ in range(6)]
+            )
+            for _ in range(50)
+        ]
+        assert np.median(found) == pytest.approx(alike, rel=0.4)
+    same = [collections_alike([[numbers.multinomial(200, row) for row in rates] for _ in range(6)]) for _ in range(50)]
+    assert np.median(same) > 1000
 
 
 def test_ten_thousand_queries_take_little_time() -> None:

@@ -8,6 +8,10 @@ classification", 2008), kept to shares from 0 to 1 by maximum likelihood (Saeren
 Both the log and those hand-labelled queries are samples. Intervals draw each a thousand times, from Dirichlet
 distributions around what was counted, and solve again. Where the rates cannot tell kinds apart, solutions depend on
 where the search for them starts; it starts anywhere, so that intervals become wide instead of wrong.
+
+Rates also differ from one collection of queries to the next, by more than chance: a log is one more collection. By how
+much follows from the collections that the router's errors were counted on (the moment estimator of the Dirichlet and
+multinomial distribution; Mosimann, "On the compound multinomial distribution", 1962), and is drawn as well.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ import math
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,7 +31,7 @@ from ragstone.errors import InvalidInput
 from ragstone.estimates import Estimate, proportion
 from ragstone.recommendation.measurements import QueryShares
 
-__all__ = ["KINDS", "effective_count", "query_shares", "router_errors", "weighted_share"]
+__all__ = ["KINDS", "collections_alike", "effective_count", "query_shares", "router_errors", "weighted_share"]
 
 _Array: TypeAlias = NDArray[np.float64]
 
@@ -54,14 +58,14 @@ def query_shares(
 
     A text asked 50 times counts 50 times. But the router is right or wrong about it once, so that a log of many
     repeats says less than its length. Repeats count as independent for what users ask, and as one for the
-    router's error; interval widths follow from both. What nothing here covers is how much harder or easier a log's
-    queries are than those that the errors were counted on.
+    router's error; interval widths follow from both.
 
     Args:
         paths: The router's path code of each different text, shape (n,): 0 pass, 1 behavioural, 2 factual, 3 hybrid.
         uncertain: Whether the router was near a threshold, shape (n,).
         errors: How often the router found which kind, in the order of codes: shape (4, 4), rows are true kinds,
-            columns found ones; a row without any count says nothing. By default :func:`router_errors`.
+            columns found ones; a row without any count says nothing. They are taken to be those of this very log. By
+            default :func:`router_errors`, counted on other collections.
         counts: How often each text was asked, shape (n,); once by default.
         seed: Of the draws.
 
@@ -79,6 +83,7 @@ def query_shares(
     found = _codes(paths)
     weights = _weights(counts, len(found))
     table = router_errors() if errors is None else _error_counts(errors)
+    alike = _alike() if errors is None else math.inf
     doubtful = np.zeros(len(found), bool) if uncertain is None else np.asarray(uncertain, dtype=bool)
     if doubtful.shape != found.shape:
         raise InvalidInput(f"uncertain has shape {doubtful.shape}, paths have {found.shape}: pass as many")
@@ -88,7 +93,7 @@ def query_shares(
     rates = (table + 1e-3) / (table + 1e-3).sum(axis=1, keepdims=True)
     likely = _solved(_shares_of(totals)[None], rates[None], np.full((1, 4), 0.25))[0]
     size = _independent(likely, rates, asked, effective_count(weights)) if asked else 0.0
-    drawn = _drawn(_shares_of(totals) * size, table, numbers)
+    drawn = _drawn(_shares_of(totals) * size, table, alike, numbers)
     values, spread = _told(likely[None])[0], _told(drawn)
     low, high = np.quantile(spread, [0.025, 0.975], axis=0)
     if not asked:
@@ -108,14 +113,59 @@ def query_shares(
 @cache
 def router_errors() -> NDArray[np.int64]:
     """The errors of the router that ships, on hand-labelled queries that it was not trained on: shape (4, 4)."""
-    held: Mapping[str, object] = json.loads(
-        files("ragstone.recommender").joinpath("router_errors.json").read_text(encoding="utf-8")
-    )
-    classes, counts = held["classes"], np.asarray(held["counts"], dtype=np.int64)
+    held = _held()
+    return _in_order(held["classes"], held["counts"])
+
+
+def collections_alike(tables: ArrayLike) -> float:
+    """How alike the rates of several collections are: as if each had been found by so many queries of a kind.
+
+    Args:
+        tables: Counts of each collection, shape (collections, 4, 4).
+
+    Returns:
+        A number of queries; infinite where rates differ by no more than chance makes them.
+
+    >>> one = [[90, 10, 0, 0], [10, 90, 0, 0], [0, 0, 90, 10], [0, 0, 10, 90]]
+    >>> collections_alike([one, one])
+    inf
+    """
+    counts = np.asarray(tables, dtype=np.float64)
+    sizes, pooled = counts.sum(axis=2), counts.sum(axis=0)
+    rates = pooled / np.maximum(pooled.sum(axis=1, keepdims=True), 1)
+    expected = sizes[:, :, None] * rates
+    squares = float(((counts - expected) ** 2 / np.where(expected > 0, expected, 1)).sum())
+    # Degrees of freedom: of each row one less than columns that occur, for all collections but one.
+    columns = (rates > 0).sum(axis=1) - 1
+    freedom = float((((sizes > 0).sum(axis=0) - 1).clip(0) * columns).sum())
+    # By which more queries let squares grow where rates differ; what a collection adds to the pooled rate is its own.
+    share = sizes / np.maximum(sizes.sum(axis=0), 1)
+    growth = float(((sizes - 1).clip(0) * (1 - share) * columns).sum())
+    return growth / (squares - freedom) - 1 if squares > freedom and growth > squares - freedom else math.inf
+
+
+@cache
+def _held() -> Mapping[str, object]:
+    path = files("ragstone.recommender").joinpath("router_errors.json")
+    return cast("Mapping[str, object]", json.loads(path.read_text(encoding="utf-8")))
+
+
+@cache
+def _alike() -> float:
+    """How alike the collections are that the router's errors were counted on."""
+    held = _held()
+    sources = held.get("sources")
+    if not isinstance(sources, Mapping) or len(sources) < 2:
+        return math.inf
+    return collections_alike([_in_order(held["classes"], counts) for counts in sources.values()])
+
+
+def _in_order(classes: object, counts: object) -> NDArray[np.int64]:
+    """A table of errors in the order of codes."""
     if not isinstance(classes, list) or sorted(classes) != sorted(KINDS):
         raise InvalidInput(f"the router's errors have classes {classes!r}, they need {', '.join(KINDS)}")
     order = [classes.index(kind) for kind in KINDS]
-    return np.asarray(counts[np.ix_(order, order)])
+    return np.asarray(np.asarray(counts, dtype=np.int64)[np.ix_(order, order)])
 
 
 def effective_count(weights: _Array) -> float:
@@ -169,10 +219,13 @@ def _independent(shares: _Array, rates: _Array, asked: int, texts: float) -> flo
     return min(whole / spread, float(asked)) if spread > 0 else float(texts)
 
 
-def _drawn(found: _Array, table: NDArray[np.int64], numbers: np.random.Generator) -> _Array:
+def _drawn(found: _Array, table: NDArray[np.int64], alike: float, numbers: np.random.Generator) -> _Array:
     """Shares that could have led to what was found, shape (draws, 4)."""
     rates = numbers.standard_gamma(np.broadcast_to(table + _PRIOR_ERRORS, (_DRAWS, 4, 4)))
     rates /= rates.sum(axis=2, keepdims=True)
+    if math.isfinite(alike):
+        rates = numbers.standard_gamma(rates * max(alike, 1.0)) + 1e-12
+        rates /= rates.sum(axis=2, keepdims=True)
     starts = numbers.dirichlet(np.ones(4), _DRAWS)
     return _solved(numbers.dirichlet(found + _PRIOR_FOUND, _DRAWS), rates, starts)
 
