@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,12 +77,15 @@ def handbook(embedder: str) -> Iterator[ragstone.Index]:
         yield index
 
 
-def seen(index: ragstone.Index, given: Sequence[Case]) -> list[Seen]:
-    """What text and index say of each case, whether or not the text alone is sure."""
+def seen(
+    index: ragstone.Index, given: Sequence[Case], told: Callable[[Case], Route] = lambda case: route(case.text)
+) -> list[Seen]:
+    """What text and index say of each case, searched as ``ask`` searches; ``told`` may route by another router."""
     rows = []
     for case in given:
-        routed = route(case.text)
-        asked = factual_part(case.text, routed) if routed.path == "hybrid" else case.text
+        routed = told(case)
+        # The spans that a demand stands in are those of the shipped router.
+        asked = factual_part(case.text, route(case.text)) if routed.path == "hybrid" else case.text
         result, evidence = index.search_with_evidence(asked)
         model = index.judge(evidence)
         answerability = model.probability(evidence) if result.hits else 0.0

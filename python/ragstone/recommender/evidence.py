@@ -1,17 +1,16 @@
 """Whether a query needs facts, told by its text and by the index together.
 
-Text alone tells well that a query prescribes behaviour and less well whether it needs facts as well. An index knows
-more: whether it holds an answer. That proves nothing by itself, for a search finds something for "write a tweet about
-our refund policy" too, and a question remains a question where the corpus has no answer. So each side has its rule:
+The text alone tells well what a query demands, but not of a bare keyword whether it is a question. An index knows more:
+whether it holds an answer. That it holds none proves nothing, for a question remains a question where the corpus has
+no answer; and that it holds one proves little, for a search finds something for "write a tweet about our refund
+policy" too. So evidence only ever speaks for facts, and where the text prescribes behaviour it speaks softly:
 
-- Where the text prescribes no behaviour, evidence only speaks for facts: p = 1 - (1 - p_text)(1 - answerability), from
-  the p_text on at which a text may be a question at all. A question never stops to be one.
-- Where it does, p = sigmoid(a·logit(p_text) + b·max(0, logit(answerability)) + c), fitted on labelled queries
-  (``python/models/train_evidence.py``; ``EVIDENCE.md`` there says how well it does). Where the text is not sure of
-  that, evidence again only speaks for facts. A style guide that is found for such a request is no evidence: it says
-  how to write, not what.
+    p_facts = sigmoid(logit(text's p_facts) + weight · max(0, logit(answerability)))
 
-Without an index the text decides alone.
+For a text that prescribes no behaviour the weight is 1: both are independent witnesses, and their odds multiply. For
+one that does it is fitted on labelled queries (``python/models/train_evidence.py``; ``EVIDENCE.md`` there says how
+little it changes), and a style guide that is found counts for nothing: it says how to write, not what. Without an index
+the text decides alone.
 """
 
 from __future__ import annotations
@@ -32,6 +31,7 @@ __all__ = ["Weights", "may_ask", "shipped", "with_evidence"]
 _P_FACTS_LEAST = 0.1
 # Where the router calls a decision uncertain, as in train_router.py.
 _MARGIN = 0.2
+# Log-odds are cut here, so that a probability of 0 or 1 stays one among others.
 _LIMIT = 20.0
 _PATHS: dict[tuple[bool, bool], Path] = {
     (True, False): "retrieve",
@@ -43,11 +43,10 @@ _PATHS: dict[tuple[bool, bool], Path] = {
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What the text's log-odds, the evidence and a constant count for a request that prescribes behaviour."""
+    """What evidence counts for a query that prescribes no behaviour, and for a request that does."""
 
-    text: float
-    evidence: float
-    bias: float
+    question: float
+    request: float
 
 
 def may_ask(route: Route) -> bool:
@@ -77,39 +76,32 @@ def with_evidence(
     Raises:
         InvalidInput: ``answerability`` is no number from 0 to 1, or the route has its evidence already.
 
-    >>> from ragstone import route
-    >>> question = route("What is our refund policy?")
-    >>> with_evidence(question, 0.02).path, with_evidence(question, 0.97).path
-    ('retrieve', 'retrieve')
-    >>> tweet = route("Write a tweet about our refund policy")
-    >>> with_evidence(tweet, 0.6).path
-    'advisory_finetune'
+    >>> keyword = Route("pass", p_behaviour=0.01, p_facts=0.3, uncertain=True)
+    >>> with_evidence(keyword, 0.9).path, with_evidence(keyword, 0.2).path
+    ('retrieve', 'pass')
+    >>> question = Route("retrieve", p_behaviour=0.01, p_facts=0.9, uncertain=False)
+    >>> with_evidence(question, 0.02).path
+    'retrieve'
     """
     if isinstance(answerability, bool) or not isinstance(answerability, (int, float)) or not 0 <= answerability <= 1:
         raise InvalidInput(f"answerability is {answerability!r}: pass a number from 0 to 1")
     if route.answerability is not None:
         raise InvalidInput("the route has its evidence already: pass the one that the text alone gave")
     behaves = route.path in ("advisory_finetune", "hybrid")
-    known = answerability if answerability >= least else 0.0
-    if behaves:
-        own = weights or shipped()
-        evidence = 0.0 if style_guide else max(0.0, _log_odds(known))
-        p_facts = _sigmoid(own.text * _log_odds(route.p_facts) + own.evidence * evidence + own.bias)
-        if route.p_behaviour < 0.5 + _MARGIN:
-            # It may be a plain question after all.
-            p_facts = max(p_facts, route.p_facts)
-    elif may_ask(route):
-        p_facts = 1 - (1 - route.p_facts) * (1 - known)
-    else:
-        p_facts = route.p_facts
-    # The text's own decision for facts stands where nothing speaks against it.
-    asks = p_facts >= 0.5 or route.path == "retrieve"
-    near = min(abs(route.p_behaviour - 0.5), abs(p_facts - 0.5)) < _MARGIN
+    own = weights or shipped()
+    weight = own.request if behaves else own.question
+    counts = answerability >= max(least, 0.5) and may_ask(route) and not (behaves and style_guide)
+    p_facts = route.p_facts
+    if counts:
+        # Where the text is sure already, rounding must not take anything away.
+        p_facts = max(p_facts, _sigmoid(_log_odds(p_facts) + weight * _log_odds(answerability)))
+    # Whatever the router's threshold is, evidence never speaks against facts.
+    asks = p_facts >= 0.5 or route.path in ("retrieve", "hybrid")
     return replace(
         route,
         path=_PATHS[asks, behaves],
         p_facts=p_facts,
-        uncertain=near,
+        uncertain=min(abs(route.p_behaviour - 0.5), abs(p_facts - 0.5)) < _MARGIN,
         text_p_facts=route.p_facts,
         answerability=float(answerability),
     )
@@ -119,7 +111,7 @@ def with_evidence(
 def shipped() -> Weights:
     """The weights that ship beside this file."""
     fields = json.loads(files("ragstone.recommender").joinpath("evidence.json").read_text(encoding="utf-8"))
-    return Weights(**{name: float(fields[name]) for name in ("text", "evidence", "bias")})
+    return Weights(float(fields["question"]), float(fields["request"]))
 
 
 def _log_odds(p: float) -> float:
@@ -129,4 +121,4 @@ def _log_odds(p: float) -> float:
 
 
 def _sigmoid(z: float) -> float:
-    return 1 / (1 + math.exp(-max(-_LIMIT, min(z, _LIMIT))))
+    return 1 / (1 + math.exp(-max(-2 * _LIMIT, min(z, 2 * _LIMIT))))
