@@ -94,7 +94,7 @@ _RULES: tuple[tuple[str, re.Pattern[str], Callable[[str], bool]], ...] = (
         "national_id",
         re.compile(
             r"(?i:\b(?:ssn|social security|passport|national id|identity card|tax id|personal number)\b"
-            r"(?:[ ](?:no\.?|number|is))*[ :#]*)((?=[A-Z0-9-]*\d{4})[A-Z0-9-]{6,15})(?!\w)"
+            r"(?:[ ](?:no\.?|number|is))*[ :#]*)((?=(?:[A-Z-]*\d){4})[A-Z0-9-]{6,15})(?!\w)"
         ),
         _security_number,
     ),
