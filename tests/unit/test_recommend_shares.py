@@ -130,7 +130,7 @@ def test_collections_that_differ_are_told_from_chance() -> None:
             )
             for _ in range(50)
         ]
-        assert np.median(found) == pytest.approx(alike, rel=0.4)
+        assert alike / 2 < np.median(found) < alike * 2
     same = [collections_alike([[numbers.multinomial(200, row) for row in rates] for _ in range(6)]) for _ in range(50)]
     assert np.median(same) > 1000
 

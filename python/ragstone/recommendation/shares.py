@@ -131,17 +131,20 @@ def collections_alike(tables: ArrayLike) -> float:
     inf
     """
     counts = np.asarray(tables, dtype=np.float64)
-    sizes, pooled = counts.sum(axis=2), counts.sum(axis=0)
-    rates = pooled / np.maximum(pooled.sum(axis=1, keepdims=True), 1)
-    expected = sizes[:, :, None] * rates
-    squares = float(((counts - expected) ** 2 / np.where(expected > 0, expected, 1)).sum())
-    # Degrees of freedom: of each row one less than columns that occur, for all collections but one.
-    columns = (rates > 0).sum(axis=1) - 1
-    freedom = float((((sizes > 0).sum(axis=0) - 1).clip(0) * columns).sum())
-    # By which more queries let squares grow where rates differ; what a collection adds to the pooled rate is its own.
-    share = sizes / np.maximum(sizes.sum(axis=0), 1)
-    growth = float(((sizes - 1).clip(0) * (1 - share) * columns).sum())
-    return growth / (squares - freedom) - 1 if squares > freedom and growth > squares - freedom else math.inf
+    spreads = []
+    for place, own in enumerate(counts):
+        others = np.delete(counts, place, axis=0).sum(axis=0)
+        # Laplace's rule again, so that no error is impossible because the others did not make it.
+        expected = (others + 1) / (others + 1).sum(axis=1, keepdims=True) * own.sum(axis=1, keepdims=True)
+        sizes, known = own.sum(axis=1), np.maximum(others.sum(axis=1), 1)
+        squares = float(((own - expected) ** 2 / np.maximum(expected, 1e-9)).sum())
+        # Chance alone makes each row as large as its degrees of freedom, those of the others' rates included.
+        chance = float((3 * (sizes > 0) * (1 + sizes / known)).sum())
+        growth = float((3 * (sizes - 1).clip(0)).sum())
+        spreads.append((squares - chance) / growth if growth else 0.0)
+    # A log is one more collection, whatever its size: each counts the same.
+    spread = float(np.mean(spreads)) if spreads else 0.0
+    return 1 / spread - 1 if spread > 1e-9 else math.inf
 
 
 @cache
