@@ -37,7 +37,7 @@ LEXICAL_update := --update
 LEXICAL_filters := --filters
 LEXICAL_isa = $(MODE_isa)
 
-.PHONY: help setup build demo test test-rust test-python check format lint types wheel corpus quality benchmark bench-dense bench-lexical eval growth suites figures test-neon faults offline clean
+.PHONY: help setup build demo test test-rust test-python check format lint types wheel corpus quality benchmark bench-dense bench-lexical eval eval-recommender growth suites figures test-neon faults offline clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
@@ -175,6 +175,9 @@ endef
 
 eval: setup $(BUILD)/rivals.stamp ## Measure every figure of evaluation beside its target: ARGS="--only null,grounded"
 	$(BIN)/python benches/evaluation.py --shared $(SHARED) $(ARGS); code=$$?; $(MAKE) --no-print-directory figures; exit $$code
+
+eval-recommender: setup ## Measure every figure of the recommender beside its target: ARGS="--only router,policy"
+	$(BIN)/python benches/evaluation.py --suite recommender --shared $(SHARED) $(ARGS); code=$$?; $(MAKE) --no-print-directory figures; exit $$code
 
 growth: setup $(LEXICAL)/queries.json ## Measure what search costs from 10,000 to a million real chunks into benches/results
 	$(BIN)/python benches/growth.py

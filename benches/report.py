@@ -48,14 +48,22 @@ def readme() -> str:
 
 
 def benches() -> str:
-    """Everything that runs were judged by: dense search, lexical search, fusion, then evaluation."""
-    return "\n\n".join(section for section in (promises(), lexical_promises(), fusion(), evaluation()) if section)
+    """Everything that runs were judged by: dense search, lexical search, fusion, evaluation, the recommender."""
+    sections = (promises(), lexical_promises(), fusion(), evaluation(), recommender())
+    return "\n\n".join(section for section in sections if section)
 
 
 def evaluation() -> str:
     """Every figure of ``make eval`` beside its target."""
     result = _result("evaluation")
-    return f"**Evaluation** (`make eval`; {_machine(result)}):\n\n{table(result)}" if result else ""
+    return f"**Evaluation** (`make eval`; {_machine(result)}):\n\n{table('evaluation', result)}" if result else ""
+
+
+def recommender() -> str:
+    """Every figure of ``make eval-recommender`` beside its target."""
+    result = _result("recommender")
+    shown = f"**Recommender** (`make eval-recommender`; {_machine(result)}):\n\n" if result else ""
+    return shown + table("recommender", result) if result else ""
 
 
 def _result(name: str) -> Result | None:

@@ -1,4 +1,4 @@
-"""Measured figures beside their targets: what ``make eval`` prints and records."""
+"""Measured figures beside their targets: what ``make eval`` and ``make eval-recommender`` print and record."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-PARTS = ("retrieval", "null", "grounded", "freshness", "finetune", "monitoring", "latency")
+# For each record in ``benches/results``, the parts in their order: modules ``eval_<part>.py``.
+SUITES = {
+    "evaluation": ("retrieval", "null", "grounded", "freshness", "finetune", "monitoring", "latency"),
+    "recommender": ("router", "external", "evidence", "shares", "policy", "superseded", "handoff", "report"),
+}
 
 
 @dataclass(frozen=True)
@@ -50,10 +54,10 @@ def show(figures: Iterable[Figure]) -> None:
         print(figure)
 
 
-def table(result: dict[str, Any]) -> str:
+def table(suite: str, result: dict[str, Any]) -> str:
     """All recorded figures as one table in Markdown."""
     lines = ["| | figure | target | | n |", "|---|---|---|---|---|"]
-    for part in PARTS:
+    for part in SUITES[suite]:
         for row in result["parts"].get(part, {"figures": []})["figures"]:
             figure = Figure(**row)
             value = "not measured" if figure.value is None else f"{figure.value:,.4g} {figure.unit}".rstrip()

@@ -1,7 +1,7 @@
 """Figures of the router on public prompts that it was not trained on, labelled by hand.
 
-    python benches/eval_router_external.py --assemble RAW FOLDER    # once: make FOLDER/<source>.jsonl of the raw files
-    python benches/eval_router_external.py FOLDER
+    python benches/eval_recommender_external.py --assemble RAW FOLDER    # once: make FOLDER/<source>.jsonl of raw files
+    python benches/eval_recommender_external.py FOLDER
 
 The texts are no part of the project: ``corpora/evaluation/router/EXTERNAL.md`` says where they are from, what RAW holds
 and how the labels were given. Only sums are shown, so that nobody tunes the router to single rows.
@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from targets import Figure, show
 
 LABELS = Path(__file__).resolve().parents[1] / "corpora" / "evaluation" / "router" / "external.jsonl"
-FOLDER = Path("data", "router-external")
+FOLDER = Path(__file__).resolve().parents[1] / ".build" / "router-external"
 CLASSES = ("other", "behavioural", "factual", "hybrid")
 OTHER, BEHAVIOURAL, FACTUAL, HYBRID = range(4)
 LEAST, LEAST_MEAN = 0.96, 0.975
@@ -165,7 +165,8 @@ def _digest(text: str) -> str:
 
 def figures(shared: Path) -> list[Figure]:
     """AUC and macro-F1 by source; nothing, with a note, where the texts are absent."""
-    folder = shared / FOLDER
+    del shared  # not a shared set
+    folder = FOLDER
     if not folder.is_dir():
         print(f"no public prompts in {folder}: see {LABELS.with_name('EXTERNAL.md').name}", file=sys.stderr)
         return []
