@@ -132,8 +132,9 @@ def test_all_forms_hold_the_same(bundle: tuple[Path, Handoff]) -> None:
         for messages, pair, alpaca in zip(*parts, strict=True):
             assert messages["messages"] == [*pair["prompt"], *pair["completion"]]
             turns = [turn for turn in messages["messages"] if turn["role"] != "system"]
-            assert alpaca["output"] == turns[-1]["content"] and alpaca["instruction"] == turns[-2]["content"]
-            assert [text for pair in alpaca["history"] for text in pair] == [turn["content"] for turn in turns[:-2]]
+            assert alpaca["output"] == turns[-1]["content"]
+            assert (alpaca["input"] or alpaca["instruction"]) == turns[-2]["content"]
+            assert all(turn["content"] in alpaca["instruction"] for turn in turns[:-2])
             system = [turn["content"] for turn in messages["messages"] if turn["role"] == "system"]
             assert alpaca["system"] == "".join(system)
 
@@ -159,7 +160,7 @@ def test_configurations_name_files_that_are_there(bundle: tuple[Path, Handoff]) 
     assert axolotl["save_steps"] % axolotl["eval_steps"] == 0 and axolotl["early_stopping_patience"] == 3
     assert (place / trl["dataset_name"] / "train.jsonl").exists() and trl["dataset_test_split"] == "validation"
     info = json.loads((place / factory["dataset_dir"] / "dataset_info.json").read_text())
-    assert {factory["dataset"], factory["eval_dataset"]} == {"alpaca_train", "alpaca_valid"} <= set(info)
+    assert {factory["dataset"], factory["eval_dataset"]} == {"messages_train", "messages_valid"} <= set(info)
     assert all(one["load_best_model_at_end"] is True for one in settings.values())
     assert "test.jsonl" not in "".join(path.read_text() for path in (place / "configs").iterdir())
 

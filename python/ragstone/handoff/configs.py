@@ -39,7 +39,7 @@ def configs(formats: Sequence[str], *, train: int, valid: int, longest_tokens: i
         files["configs/trl_sft.yaml"] = _trl(form, valid > 0, **numbers)
     if "alpaca" in formats or "messages" in formats:
         files["configs/llamafactory.yaml"] = _llamafactory(
-            "alpaca" if "alpaca" in formats else "messages", valid > 0, **numbers
+            "messages" if "messages" in formats else "alpaca", valid > 0, **numbers
         )
     return files
 

@@ -27,8 +27,7 @@ def contents(found: Measured, formats: Sequence[str]) -> dict[str, str]:
     for form in formats:
         for name in filled:
             files[f"data/{form}/{name}.jsonl"] = lines_of(found.parts[name], form, everything)
-    system, history = any(one.system for one in everything), any(len(one.turns) > 1 for one in everything)
-    if info := dataset_info(formats, filled, system=system, history=history):
+    if info := dataset_info(formats, filled, system=any(one.system for one in everything)):
         files["data/dataset_info.json"] = json_text(info)
     sizes = {"train": len(found.parts["train"]), "valid": len(found.parts["valid"])}
     files |= configs(formats, **sizes, longest_tokens=found.longest_tokens, seed=found.seed)

@@ -1,7 +1,9 @@
 """The forms in which trainers read examples, each with its JSON Schema, and LLaMA-Factory's table of contents.
 
 ``messages`` is read by TRL, Axolotl, Unsloth, Together and LLaMA-Factory, ``prompt_completion`` by TRL, which then
-takes the loss on the completion alone, ``alpaca`` by LLaMA-Factory and most others.
+takes the loss on the completion alone, ``alpaca`` by LLaMA-Factory and most others. Alpaca has no turns: earlier ones
+stand in ``instruction``, the last in ``input``. Its own column for them, a list that is mostly empty, has another type
+in a split without any, and ``datasets`` refuses that.
 """
 
 from __future__ import annotations
@@ -55,14 +57,13 @@ SCHEMAS: Mapping[str, Mapping[str, Any]] = {
             "input": {"type": "string"},
             "output": _TEXT,
             "system": {"type": "string"},
-            "history": {"type": "array", "items": {"type": "array", "items": _TEXT, "minItems": 2, "maxItems": 2}},
         },
     },
 }
 
 
-def row_of(example: Example, form: str, *, system: bool = True, history: bool = True) -> dict[str, Any]:
-    """An example in one of the forms; Alpaca's rows all have the same columns, so the caller says which.
+def row_of(example: Example, form: str, *, system: bool = True) -> dict[str, Any]:
+    """An example in one of the forms; ``system`` says whether Alpaca's rows have that column.
 
     >>> row_of(Example(1, (("user", "Hi"),), "Hello."), "prompt_completion")["completion"]
     [{'role': 'assistant', 'content': 'Hello.'}]
@@ -74,19 +75,16 @@ def row_of(example: Example, form: str, *, system: bool = True, history: bool = 
         return {"messages": [*asked, answer]}
     if form == "prompt_completion":
         return {"prompt": asked, "completion": [answer]}
-    row: dict[str, Any] = {"instruction": example.turns[-1][1], "input": "", "output": example.completion}
-    if system:
-        row["system"] = example.system
-    if history:
-        texts = [text for _, text in example.turns[:-1]]
-        row["history"] = [list(pair) for pair in zip(texts[::2], texts[1::2], strict=True)]
-    return row
+    last = example.turns[-1][1]
+    before = "\n\n".join(f"{role.capitalize()}: {text}" for role, text in example.turns[:-1])
+    row = {"instruction": before or last, "input": last if before else "", "output": example.completion}
+    return {**row, "system": example.system} if system else row
 
 
 def lines_of(examples: Sequence[Example], form: str, everything: Sequence[Example]) -> str:
     """Examples as JSON Lines, with the columns that any example of all splits needs."""
-    system, history = any(one.system for one in everything), any(len(one.turns) > 1 for one in everything)
-    return json_lines_text(row_of(example, form, system=system, history=history) for example in examples)
+    system = any(one.system for one in everything)
+    return json_lines_text(row_of(example, form, system=system) for example in examples)
 
 
 def json_lines_text(rows: Iterable[Mapping[str, Any]]) -> str:
@@ -103,14 +101,13 @@ def json_text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
 
-def dataset_info(formats: Sequence[str], splits: Sequence[str], *, system: bool, history: bool) -> dict[str, Any]:
+def dataset_info(formats: Sequence[str], splits: Sequence[str], *, system: bool) -> dict[str, Any]:
     """LLaMA-Factory's ``dataset_info.json``: where each split is and what its columns mean."""
     entries: dict[str, Any] = {}
     for split in splits:
         if "alpaca" in formats:
             columns = {"prompt": "instruction", "query": "input", "response": "output"}
             columns |= {"system": "system"} if system else {}
-            columns |= {"history": "history"} if history else {}
             entries[f"alpaca_{split}"] = {"file_name": f"alpaca/{split}.jsonl", "columns": columns}
         if "messages" in formats:
             entries[f"messages_{split}"] = {

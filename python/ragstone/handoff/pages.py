@@ -207,7 +207,7 @@ def _retrain(found: Measured) -> str:
             "",
             "| trigger | number | how it is seen |",
             "|---|---|---|",
-            f"| the contract changes | 1 new or removed {what} | compare with `labels.json` or `schema.json` in `eval` |",
+            f"| the contract changes | 1 new or lost {what} | compare with `labels.json` or `schema.json` of `eval` |",
             "| the style guide changes | 1 new version | its date in the index's history |",
             f"| answers get worse | {test['alarm']:.2f} on the sequential test, about {test['answers']:,.0f} judged "
             f"answers | start at 0; add {test['wrong']:.3f} for a wrong answer, {test['right']:.4f} for a right one; "
