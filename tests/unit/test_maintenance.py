@@ -125,3 +125,15 @@ def test_an_effort_of_another_kind_is_refused() -> None:
     with pytest.raises(InvalidInput, match="load_rules"):
         maintenance({"reindex_hours": 1})  # type: ignore[arg-type]
     assert isinstance(EFFORT, Effort)
+
+
+def test_counted_changes_go_before_the_interval() -> None:
+    """Catches a corpus of which a tenth changes weekly counted as one that stands still, or as wholly changing."""
+    effort = load_rules().maintenance
+    still = maintenance(effort, documents=1000, tokens=10**6, update_interval_days=365.0)
+    counted = maintenance(effort, documents=1000, tokens=10**6, update_interval_days=365.0, changes_per_month=400.0)
+    index, mend = counted.rag[0], counted.rag[1]
+    assert index.per_month == effort.reindexes_per_month_max
+    assert mend.hours_per_month == pytest.approx(0.4 * effort.hours_per_1000_changes)
+    assert counted.hours("rag") > still.hours("rag")
+    assert maintenance(effort, documents=0, tokens=0, changes_per_month=0.0).rag[0].hours_per_month == 0

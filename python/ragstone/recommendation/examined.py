@@ -65,14 +65,13 @@ def examine(
         seed=seed,
     )
     facts = proven_facts(cast("History | None", index), [one.completion for one in cleaned.usable])
-    proof = sorted(
-        (fact.span.text, fact.document_id, _day(fact.time_ms)) for several in facts for fact in several if fact.proven
-    )
+    proven = (fact for several in facts for fact in several if fact.proven)
+    proof = {(fact.span.text, fact.document_id, _day(fact.time_ms)) for fact in proven}
     measured = Examples(
         usable=len(cleaned.usable),
         held_out=found.held_out,
         volatile=None if index is None else proportion(sum(map(bool, facts)), len(cleaned.usable)),
-        volatile_proof=tuple(proof),
+        volatile_proof=tuple(sorted(proof)),
         labels=dict(sorted(Counter(one.completion for one in cleaned.usable).items())) if task == "labels" else {},
         leaking=found.leakage.leaking,
     )

@@ -25,6 +25,8 @@ __all__ = [
     "upkeep",
 ]
 
+_DAYS_PER_MONTH = 365.25 / 12
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -90,11 +92,14 @@ def interval_days(project: Project, rules: Rules) -> Known:
 def upkeep(project: Project, rules: Rules) -> Maintenance:
     """The recurring work of each way for this project."""
     corpus, needs = project.corpus, project.needs
+    # A history of less than a month does not tell what a month brings.
+    counted = corpus is not None and corpus.history_days >= _DAYS_PER_MONTH
     return maintenance(
         rules.maintenance,
         documents=corpus.documents if corpus else 0,
         tokens=corpus.tokens if corpus else 0,
         update_interval_days=interval_days(project, rules).value,
+        changes_per_month=corpus.changes / corpus.history_days * _DAYS_PER_MONTH if corpus and counted else None,
         examples=project.examples.usable,
         contract_changes_per_year=needs.contract_changes_per_year,
         minutes_per_example=needs.minutes_per_example,

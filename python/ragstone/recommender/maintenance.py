@@ -101,6 +101,7 @@ def maintenance(
     documents: int = 0,
     tokens: int = 0,
     update_interval_days: float | None = None,
+    changes_per_month: float | None = None,
     examples: int = 0,
     contract_changes_per_year: float | None = None,
     minutes_per_example: float | None = None,
@@ -119,6 +120,7 @@ def maintenance(
         documents: How many the corpus has.
         tokens: How many the corpus has.
         update_interval_days: Days between two versions of a document; ``None`` takes the effort's assumption.
+        changes_per_month: How many documents got a new version or went, where that was counted; it goes first.
         examples: How many the model is trained on.
         contract_changes_per_year: Instead of the effort's.
         minutes_per_example: Instead of the effort's.
@@ -146,9 +148,13 @@ def maintenance(
         effort = replace(effort, parameters=number(parameters, "parameters", 0.0, 1e15))
     if not base_retires:
         effort = replace(effort, base_retirements_per_year=0.0)
-    versions = min(_DAYS_PER_MONTH / days if days else math.inf, effort.reindexes_per_month_max)
+    runs = min(_DAYS_PER_MONTH / days if days else math.inf, effort.reindexes_per_month_max)
+    changed = documents * runs
+    if changes_per_month is not None:
+        changed = number(changes_per_month, "changes_per_month", 0.0, 1e15)
+        runs = min(changed, effort.reindexes_per_month_max)
     return Maintenance(
-        _of_retrieval(effort, documents, tokens, versions),
+        _of_retrieval(effort, changed, tokens / max(documents, 1) * changed, runs),
         _of_tuned_model(effort, examples, changes / 12, minutes),
         (
             Task("test the pair", "either layer changed", effort.pair_tests_per_month,
@@ -157,14 +163,15 @@ def maintenance(
     )  # fmt: skip
 
 
-def _of_retrieval(effort: Effort, documents: int, tokens: int, versions: float) -> tuple[Task, ...]:
-    changed = documents * versions / 1000
-    embedding = tokens * versions / effort.embedded_tokens_per_second / 3600
+def _of_retrieval(effort: Effort, changed: float, tokens: float, runs: float) -> tuple[Task, ...]:
+    """For so many changed documents with so many tokens a month, indexed in so many runs."""
+    embedding = tokens / effort.embedded_tokens_per_second / 3600
+    mending = changed / 1000 * effort.hours_per_1000_changes
     evaluations = effort.retrieval_evaluations_per_year / 12
     judging = evaluations * effort.judged_queries * effort.minutes_per_judgement / 60
     return (
-        Task("index new versions", "documents changed", versions, versions * effort.reindex_hours, embedding),
-        Task("mend what could not be read", "documents changed", versions, changed * effort.hours_per_1000_changes),
+        Task("index new versions", "documents changed", runs, runs * effort.reindex_hours, embedding),
+        Task("mend what could not be read", "documents changed", runs, mending),
         Task("judge queries anew", "index grew out of its evaluation", evaluations, judging),
         Task("watch retrieval", "each month", 1.0, effort.retrieval_watch_hours),
     )
