@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +74,7 @@ def changes_of(history: Iterable[Mapping[str, object]]) -> Changes:
     count = 0
     for row in history:
         name, text = str(row["document_id"]), row.get("text_sha256")
-        times.append(int(str(row["time_ms"])))
+        times.append(cast(int, row["time_ms"]))
         if row["action"] == "deleted":
             count += name in live
             deleted[name] = live.pop(name, None)
@@ -142,7 +142,7 @@ def initial_seconds(history: Iterable[Mapping[str, object]]) -> float:
     """
     run: list[tuple[int, int]] = []
     for row in history:
-        time_ms = int(str(row["time_ms"]))
+        time_ms = cast(int, row["time_ms"])
         if run and time_ms - run[-1][0] > _PAUSE_MS:
             break
         if run and run[-1][0] == time_ms:

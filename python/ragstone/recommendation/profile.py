@@ -10,7 +10,9 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias, cast
 
@@ -19,6 +21,7 @@ from numpy.typing import NDArray
 
 from ragstone.arguments import integer
 from ragstone.embedding import embedder as find_embedder
+from ragstone.embedding.threads import thread_budget
 from ragstone.estimates import Estimate, proportion
 from ragstone.recommendation.changes import DAY_MS, Changes, changes_of, initial_seconds, median_lifetime
 from ragstone.recommendation.measurements import Corpus
@@ -37,7 +40,8 @@ _Array: TypeAlias = NDArray[np.float64]
 _Progress: TypeAlias = Callable[[int, int], None]
 
 _TOP_K = 5
-_BLOCK = 64
+# So many searches are timed; so many of the others embedded together.
+_TIMED, _BLOCK = 100, 64
 _BEHAVIOURAL, _FACTUAL = 1, 2
 _WINDOWS = (7, 30, 90)
 _NEAR = 0.95
@@ -45,7 +49,7 @@ _NEAR = 0.95
 _READ_CHUNKS, _READ_DOCUMENTS = 20_000, 2_000
 # So many documents, each so far, tell how many tokens a byte of text has.
 _COUNTED_DOCUMENTS, _COUNTED_CHARACTERS = 256, 4_000
-_EMBEDDED = 32
+_EMBEDDED = 8
 _RESAMPLES = 300
 _PROOFS = 20
 # In a large index style guides are looked for by what they are called and by what they say.
@@ -65,7 +69,7 @@ class _Found:
     path: int
     hits: tuple[Hit, ...]
     answered: bool
-    latency_ms: float
+    latency_ms: float | None
 
 
 def measure(
@@ -129,7 +133,7 @@ def measure(
     history_days = (now_ms - known.first_ms) / DAY_MS
     guides = _style_guides(index, found, documents, principals)
     exact, near = _duplicates(index, chunks, known.texts, principals)
-    latencies = sorted(one.latency_ms for one in found)
+    latencies = sorted(one.latency_ms for one in found if one.latency_ms is not None)
     p95 = latencies[max(-(-95 * len(latencies) // 100) - 1, 0)] if latencies else None
     return Corpus(
         documents=documents,
@@ -169,25 +173,35 @@ def _searched(
     texts, weights = np.unique(np.searchsorted(np.cumsum(queries.counts), drawn, side="right"), return_counts=True)
     chosen = [queries.texts[number] for number in texts]
     paths = route_batch(chosen).paths.tolist()
+    ask = partial(_asked, index, principals)
     found: list[_Found] = []
-    for first in range(0, len(chosen), _BLOCK):
-        block = chosen[first : first + _BLOCK]
-        # Embedded together, on all cores; the time of it is shared out.
-        started = time.perf_counter()
-        vectors = None if embed is None else embed(block)
-        embed_ms = (time.perf_counter() - started) * 1000 / len(block)
-        for place, text in enumerate(block):
-            if progress is not None:
-                progress(len(found), len(chosen))
-            vector = None if vectors is None else vectors[place]
-            result, evidence = index.search_with_evidence(text, vector=vector, top_k=_TOP_K, principals=principals)
-            model = index.judge(evidence)
-            answered = bool(result.hits) and model.probability(evidence) >= model.threshold
-            weight, path = int(weights[len(found)]), paths[len(found)]
-            found.append(_Found(text, weight, path, result.hits, answered, result.latency_ms + embed_ms))
+    # The first ones as users search, one after another, which gives the latency; the others on all cores.
+    blocks = [chosen[:_TIMED], *(chosen[first : first + _BLOCK] for first in range(_TIMED, len(chosen), _BLOCK))]
+    with ThreadPoolExecutor(thread_budget()) as pool:
+        for block in blocks:
+            timed = not found
+            vectors = [None] * len(block) if timed or embed is None else embed(block)
+            for hits, answered, latency_ms in (map if timed else pool.map)(ask, block, vectors):
+                if progress is not None:
+                    progress(len(found), len(chosen))
+                place = len(found)
+                found.append(
+                    _Found(
+                        chosen[place], int(weights[place]), paths[place], hits, answered, latency_ms if timed else None
+                    )
+                )
     if progress is not None:
         progress(len(chosen), len(chosen))
     return found
+
+
+def _asked(
+    index: Index, principals: Sequence[str] | None, text: str, vector: NDArray[np.float32] | None
+) -> tuple[tuple[Hit, ...], bool, float]:
+    """Hits, whether they are judged to hold an answer, and milliseconds."""
+    result, evidence = index.search_with_evidence(text, vector=vector, top_k=_TOP_K, principals=principals)
+    model = index.judge(evidence)
+    return result.hits, bool(result.hits) and model.probability(evidence) >= model.threshold, result.latency_ms
 
 
 def _query_embedder(index: Index) -> Callable[[Sequence[str]], NDArray[np.float32]] | None:
@@ -360,7 +374,7 @@ def _timed(embed: Callable[[Sequence[str]], object], texts: Sequence[str]) -> fl
 
 def _first_value_s(index: Index, chunks: int, commits_s: float, found: Sequence[_Found]) -> float:
     """Seconds from an empty index to the first answer, rounded up to a round number of minutes."""
-    seconds = commits_s + min((one.latency_ms for one in found), default=0.0) / 1000
+    seconds = commits_s + min((one.latency_ms for one in found if one.latency_ms is not None), default=0.0) / 1000
     texts = [hit.text for one in found for hit in one.hits][:_EMBEDDED]
     if index.embedder is not None and texts:
         # The fastest of a few: what else the machine does is no part of it.
