@@ -88,11 +88,7 @@ def write_year(folder: Path, *, seed: int = 0, per_day: int = 30, embedder: str 
         chunks = len(index)
     log = list(asked(seed, per_day, versions))
     lines(folder / "log.jsonl", log)
-    examples = [
-        {"prompt": row["text"], "completion": row["answer"], "ts": row["ts"], "user": row["user"]}
-        for row in log
-        if "answer" in row
-    ]
+    examples = [{"prompt": row["text"], "completion": row["answer"], "ts": row["ts"]} for row in log if "answer" in row]
     lines(folder / "examples.jsonl", examples)
     (folder / "needs.toml").write_text(NEEDS.format(per_day=per_day), encoding="utf-8")
     return f"{len(versions)} versions in {chunks} chunks, {len(log):,} queries, {len(examples):,} approved answers"
