@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
@@ -34,7 +35,7 @@ BUILD = ROOT / ".build" / "bench"
 MODELS = ROOT / "python" / "models"
 SIZES = (50, 500, 5_000)
 CASES = ("router_cases.jsonl", "router_cases_wide.jsonl")
-LOGS = 1_000
+LOGS = 500
 QUERIES = 10_000
 # Indexes of 100,000 chunks that other benchmarks leave.
 LARGE = ("kb-latency", "kb-builtin-100000", "kb-minilm-100000")
@@ -135,8 +136,10 @@ def _whole(shared: Path, build: Path) -> list[Figure]:
             # What a process does once is not part of a measurement.
             index.search(asked[0])
             route_batch(asked[:1])
+            before = time.process_time()
             took = _seconds(lambda path=path, index=index: _analysed(path, index))
-            note = f"{len(index):,} chunks, {len(asked):,} different queries"
+            spent, load = time.process_time() - before, os.getloadavg()[0]
+            note = f"{len(index):,} chunks; {spent:.1f} s of processor time, load {load:.1f}"
         rows.append(Figure.at_most(label, took, 10, n=len(asked), unit="s", note=note))
     return rows
 
