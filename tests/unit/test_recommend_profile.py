@@ -12,6 +12,7 @@ import pytest
 import ragstone
 from ragstone.errors import InvalidInput
 from ragstone.monitoring import QueryLog, read
+from ragstone.recommendation import profile
 from ragstone.recommendation.changes import DAY_MS, changes_of, initial_seconds, median_lifetime
 from ragstone.recommendation.measurements import Corpus
 from ragstone.recommendation.profile import measure
@@ -155,6 +156,37 @@ def test_duplicates_tokens_and_citations(index: ragstone.Index) -> None:
     assert corpus.tokens == sum(index.embedder.count_tokens(list(TEXTS.values())))
     assert corpus.resolvable is not None and corpus.resolvable.value == 1
     assert corpus.first_value_s == 60 and corpus.search_ms_p95 is not None and corpus.search_ms_p95 > 0
+
+
+@pytest.mark.parametrize("embedder", ["builtin", None])
+def test_large_indexes_are_measured_by_a_sample(
+    tmp_path: Path, embedder: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches what only an index too large to be read as a whole meets: duplicates and guides found by searching."""
+    monkeypatch.setattr(profile, "_READ_CHUNKS", 1)
+    monkeypatch.setattr(profile, "_READ_DOCUMENTS", 1)
+    with ragstone.open(tmp_path / "kb", embedder=embedder) as index:
+        same = ragstone.Document("again", TEXTS["refunds"])
+        guide = ragstone.Document("guide", GUIDE, title="Tone of voice", source="brand/tone.md")
+        index.upsert([*(ragstone.Document(name, text) for name, text in TEXTS.items()), same, guide])
+        corpus = measure(index, read_queries(ASKED))
+    # Without vectors only documents of the very same text are known: "copy" differs by a blank.
+    assert corpus.exact_duplicates is not None
+    assert corpus.exact_duplicates.value == pytest.approx(3 / 6 if embedder else 2 / 6)
+    assert (corpus.near_duplicates is None) == (embedder is None)
+    assert corpus.style_guide_documents == ("guide",)
+
+
+def test_odd_queries_and_hidden_documents(index: ragstone.Index, tmp_path: Path) -> None:
+    """Catches queries without a word, in any script or of any length, and documents that nobody may see."""
+    odd = ["???", "\u200b", "🙂" * 50, "x" * 100_000, "返金はいつですか", "AND OR NOT ( * :", "\x00", "refund\nrefund"]
+    assert measure(index, read_queries(odd)).search_ms_p95 is not None
+    with ragstone.open(tmp_path / "kb", embedder="builtin") as hidden:
+        hidden.upsert([ragstone.Document(name, text, acl=["board"]) for name, text in TEXTS.items()])
+        nobody, board = (measure(hidden, read_queries(ASKED), principals=who) for who in (None, ["board"]))
+    assert nobody.resolvable is nobody.near_duplicates is None
+    assert board.resolvable is not None and board.near_duplicates is not None
+    assert nobody.null_retrieval is not None and nobody.null_retrieval.value == 1
 
 
 def test_null_retrieval_and_head(index: ragstone.Index) -> None:

@@ -367,9 +367,10 @@ def _top_tenth(documents: NDArray[np.intp], weights: NDArray[np.float64] | NDArr
 
 
 def _timed(embed: Callable[[Sequence[str]], object], texts: Sequence[str]) -> float:
-    started = time.perf_counter()
+    """Processor time shared among the threads: what else the machine does now is no part of it."""
+    started = time.process_time()
     embed(texts)
-    return time.perf_counter() - started
+    return (time.process_time() - started) / thread_budget()
 
 
 def _first_value_s(index: Index, chunks: int, commits_s: float, found: Sequence[_Found]) -> float:
@@ -377,7 +378,6 @@ def _first_value_s(index: Index, chunks: int, commits_s: float, found: Sequence[
     seconds = commits_s + min((one.latency_ms for one in found if one.latency_ms is not None), default=0.0) / 1000
     texts = [hit.text for one in found for hit in one.hits][:_EMBEDDED]
     if index.embedder is not None and texts:
-        # The fastest of a few: what else the machine does is no part of it.
         seconds += min(_timed(index.embedder.embed, texts) for _ in range(3)) / len(texts) * chunks
     minutes = 1.0
     for step in (1, 2, 5) * 12:
