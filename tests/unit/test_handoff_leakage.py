@@ -15,7 +15,7 @@ from ragstone.embedding import embedder
 from ragstone.errors import InvalidInput
 from ragstone.handoff import find_leaks
 from ragstone.handoff.leakage import clusters
-from ragstone.handoff.similar import words
+from ragstone.handoff.similar import fingerprints, words
 from ragstone.handoff.splitting import split_by_label, split_by_time
 from shared_data import shared_data
 
@@ -123,7 +123,7 @@ def test_clusters_are_those_of_all_pairs() -> None:
     for text in numbers.sample(texts, 100):
         plant = numbers.choice([exact, typing_error, politeness, half_copied, exchanged, shuffled])
         texts.append(plant(text, numbers))
-    found, joined = clusters(texts, [()] * len(texts), BUILTIN, 0)
+    found, joined = clusters(fingerprints(texts, BUILTIN), [()] * len(texts), 0)
     wanted = naive(texts, BUILTIN.embed([" ".join(words(text)) for text in texts]))
     same = found[:, None] == found[None, :]
     assert (same == (wanted[:, None] == wanted[None, :])).all()
@@ -134,7 +134,7 @@ def test_groups_are_one_cluster() -> None:
     """Catches two examples of one user, thread or document on two sides, or a chain of groups that is cut."""
     texts = ["apples", "pears", "plums", "figs", "dates"]
     groups = [("user:1",), ("user:1", "thread:2"), ("thread:2",), ("user:3",), ()]
-    found, _ = clusters(texts, groups, None, 0)
+    found, _ = clusters(fingerprints(texts, None), groups, 0)
     assert found.tolist() == [0, 0, 0, 1, 2]
 
 
@@ -143,7 +143,7 @@ def test_a_shared_instruction_is_no_likeness() -> None:
     numbers = random.Random(5)
     front = "Classify the following message of a customer into one of our labels and answer with the label alone:"
     texts = [f"{front} {sentence(numbers, 9)} Label:" for _ in range(60)]
-    found, _ = clusters(texts, [()] * 60, None, 0)
+    found, _ = clusters(fingerprints(texts, None), [()] * 60, 0)
     assert found.max() + 1 >= 58
     assert find_leaks(texts[:50], texts[50:]).leaking == 0
     assert find_leaks(texts[:50], [*texts[50:], texts[0]]).leaking == 1
@@ -152,9 +152,9 @@ def test_a_shared_instruction_is_no_likeness() -> None:
 def test_texts_that_an_embedder_does_not_know_are_not_alike() -> None:
     """Catches all texts of another script in one cluster, since one vector stands for the unknown."""
     texts = ["これは犬です", "明日は雨が降る", "注文を取り消したい", "住所を変える"]
-    found, _ = clusters(texts, [()] * 4, BUILTIN, 0)
+    found, _ = clusters(fingerprints(texts, BUILTIN), [()] * 4, 0)
     assert found.tolist() == [0, 1, 2, 3]
-    assert clusters([*texts, "これは犬です。"], [()] * 5, BUILTIN, 0)[0].tolist() == [0, 1, 2, 3, 0]
+    assert clusters(fingerprints([*texts, "これは犬です。"], BUILTIN), [()] * 5, 0)[0].tolist() == [0, 1, 2, 3, 0]
 
 
 def test_real_requests_split_without_leaks() -> None:
@@ -162,7 +162,7 @@ def test_real_requests_split_without_leaks() -> None:
     path = shared_data("queries", "bitext-intents.jsonl")
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
     texts, labels = [row["text"] for row in rows], [row["intent"] for row in rows]
-    found, _ = clusters(texts, [()] * len(texts), BUILTIN, 0)
+    found, _ = clusters(fingerprints(texts, BUILTIN), [()] * len(texts), 0)
     side = split_by_label(found, labels, (0.1, 0.2), 0)
     train, held_out = ([text for text, part in zip(texts, side, strict=True) if (part == 0) == own] for own in (1, 0))
     assert find_leaks(train, held_out, embedder=BUILTIN, seed=99).leaking == 0

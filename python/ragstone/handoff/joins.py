@@ -187,10 +187,12 @@ def _join(
         ours, others = probes, targets[low + step]
         fresh = (ours != others) & into.open(ours, others)
         if fresh.any():
-            pairs = np.unique(np.column_stack([ours[fresh], others[fresh]]), axis=0)
-            scores = verify(pairs[:, 0], pairs[:, 1])
+            pairs = np.sort(ours[fresh] << 32 | others[fresh])
+            pairs = pairs[np.concatenate([[True], pairs[1:] != pairs[:-1]])]
+            left, right = pairs >> 32, pairs & 0xFFFFFFFF
+            scores = verify(left, right)
             good = scores >= least - 1e-12
-            into.add(measure, pairs[good, 0], pairs[good, 1], scores[good])
+            into.add(measure, left[good], right[good], scores[good])
         step += 1
 
 

@@ -14,7 +14,7 @@ from ragstone.handoff.joins import join_contained, join_cosine, join_exact, join
 from ragstone.handoff.similar import CONTAINED, COSINE, JACCARD, Prints, fingerprints
 from ragstone.records import Embedder
 
-__all__ = ["Leak", "Leakage", "clusters", "find_leaks"]
+__all__ = ["Leak", "Leakage", "clusters", "find_leaks", "leaks_between"]
 
 _Places = NDArray[np.int64]
 MEASURES = ("exact", "contained", "near", "close")
@@ -98,24 +98,27 @@ def find_leaks(
     if not ours or not others:
         return Leakage(len(others), len(ours), measured, ())
     prints = fingerprints([*ours, *others], embedder)
-    found = _Leaks(len(ours), len(others))
-    for measure in measured:
+    return leaks_between(prints, np.arange(len(ours)), np.arange(len(ours), len(ours) + len(others)), seed)
+
+
+def leaks_between(prints: Prints, held_out: _Places, train: _Places, seed: int) -> Leakage:
+    """As :func:`find_leaks`, for texts by their places among those that the prints are of."""
+    measured = MEASURES if prints.vectors is not None else MEASURES[:-1]
+    found = _Leaks(held_out, train, len(prints.exact))
+    for measure in measured if len(held_out) and len(train) else ():
         found.start()
         _run(measure, prints, found, seed)
     leaks = sorted(found.leaks, key=lambda leak: (leak.held_out, MEASURES.index(leak.measure)))
-    return Leakage(len(others), len(ours), measured, tuple(leaks))
+    return Leakage(len(train), len(held_out), measured, tuple(leaks))
 
 
-def clusters(
-    requests: Sequence[str], groups: Sequence[Sequence[str]], embedder: Embedder | None, seed: int
-) -> tuple[_Places, Counter[str]]:
+def clusters(prints: Prints, groups: Sequence[Sequence[str]], seed: int) -> tuple[_Places, Counter[str]]:
     """A cluster's number for each text: near-duplicates by any measure, and texts that share a group, are in one.
 
     Returns:
         Shape (n,), numbers from 0 in the order of first members; and how many times each measure joined two clusters.
     """
-    prints = fingerprints(requests, embedder)
-    found = _Clusters(len(requests))
+    found = _Clusters(len(prints.exact))
     _join_groups(found, groups)
     for measure in MEASURES:
         _run(measure, prints, found, seed)
@@ -178,15 +181,17 @@ class _Leaks:
 
     transitive = False
 
-    def __init__(self, held_out: int, train: int) -> None:
-        self.probes = np.arange(held_out)
-        self.targets = np.arange(held_out, held_out + train)
+    def __init__(self, held_out: _Places, train: _Places, count: int) -> None:
+        self.probes, self.targets = held_out, train
         self.leaks: list[Leak] = []
+        # Of each text its number on its own side.
+        self._number = np.zeros(count, dtype=np.int64)
+        self._number[held_out], self._number[train] = np.arange(len(held_out)), np.arange(len(train))
         self.start()
 
     def start(self) -> None:
         """A new measure: nothing is found by it yet."""
-        self._found = np.zeros(len(self.probes), dtype=bool)
+        self._found = np.zeros(len(self._number), dtype=bool)
 
     def open(self, ours: _Places, others: _Places) -> NDArray[np.bool_]:
         return self.wanted(ours)
@@ -198,4 +203,5 @@ class _Leaks:
         for own, other, score in zip(ours.tolist(), others.tolist(), scores.tolist(), strict=True):
             if not self._found[own]:
                 self._found[own] = True
-                self.leaks.append(Leak(own, other - len(self.probes), measure, round(score, 4)))
+                sides = int(self._number[own]), int(self._number[other])
+                self.leaks.append(Leak(*sides, measure, round(score, 4)))

@@ -13,9 +13,10 @@ from ragstone.handoff.case import LabelCase, measure_labels
 from ragstone.handoff.citing import Citing
 from ragstone.handoff.cleaning import Cleaned
 from ragstone.handoff.examples import Dropped, Example, Examples, Task
-from ragstone.handoff.leakage import Leakage, clusters, find_leaks
+from ragstone.handoff.leakage import Leakage, clusters, leaks_between
 from ragstone.handoff.learning import FLOORS
 from ragstone.handoff.measured import Measured, claimable, inferred_schema, outcome_of
+from ragstone.handoff.similar import fingerprints
 from ragstone.handoff.splitting import SPLITS, split_by_label, split_by_time
 from ragstone.recommender.costs import Costs
 from ragstone.recommender.costs import costs as usual_costs
@@ -48,19 +49,15 @@ def measure(
 ) -> Measured:
     """Everything that the bundle's pages say; equal arguments give equal figures."""
     examples = cleaned.usable
-    found, _ = clusters([one.compared for one in examples], [one.groups for one in examples], embedder, seed)
+    prints = fingerprints([one.compared for one in examples], embedder)
+    found, _ = clusters(prints, [one.groups for one in examples], seed)
     side, by_time = _split(examples, found, task, shares, seed)
     parts = {
         name: tuple(one for one, part in zip(examples, side.tolist(), strict=True) if part == place)
         for place, name in enumerate(SPLITS)
     }
-    leakage = find_leaks(
-        [one.compared for one in parts["train"]],
-        [one.compared for name in ("valid", "test") for one in parts[name]],
-        embedder=embedder,
-        # Another seed than that of the clusters: MinHash then misses other pairs.
-        seed=seed + 1,
-    )
+    # Another seed than that of the clusters: MinHash then misses other pairs.
+    leakage = leaks_between(prints, np.flatnonzero(side != 0), np.flatnonzero(side == 0), seed + 1)
     case = _case(parts, task, embedder, target, seed)
     labels = dict(sorted(Counter(one.completion for one in examples).items())) if task == "labels" else {}
     largest = int(np.bincount(found).max())

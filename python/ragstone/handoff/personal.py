@@ -108,6 +108,9 @@ _RULES: tuple[tuple[str, re.Pattern[str], Callable[[str], bool]], ...] = (
     ),
     ("name", re.compile(rf"(?i:\bmy name is|\bregards,|\bsincerely,|\bi am called)\s({_NAME})"), _is_name),
 )
+# Kinds that may stand in a text without a digit; all others are not looked for there.
+_WITHOUT_DIGITS = frozenset(["email", "name"])
+_DIGIT = re.compile(r"\d")
 KINDS = tuple(dict.fromkeys(kind for kind, _, _ in _RULES))
 
 
@@ -122,7 +125,10 @@ def personal_spans(text: str) -> list[Span]:
 
 
 def _found(text: str) -> Iterator[Span]:
+    numbers = _DIGIT.search(text) is not None
     for kind, pattern, passes in _RULES:
+        if not numbers and kind not in _WITHOUT_DIGITS:
+            continue
         for match in pattern.finditer(text):
             start, end = match.span(1 if pattern.groups else 0)
             # What follows an account's number may look like its last group.

@@ -73,6 +73,9 @@ _RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("role_holder", re.compile(rf"\b(?:[Oo]ur |[Tt]he )?(?i:{_ROLE})(?:[ ](?:is|was)|,)?[ ]({_PERSON})")),
     ("role_holder", re.compile(rf"\b({_PERSON}),? (?:is |was |as )?(?:our |the )?(?i:{_ROLE})\b")),
 )
+# Kinds that may stand in a text without a digit; all others are not looked for there.
+_WITHOUT_DIGITS = frozenset(["url", "quantity", "role_holder"])
+_DIGIT = re.compile(r"\d")
 # By form alone, these change often enough to be taken out; dates and quantities may be of lasting kind ("since 1998").
 _MASKED = frozenset(["price", "percent", "deadline", "version", "stock", "phone", "url", "role_holder"])
 
@@ -144,7 +147,10 @@ def _slot_kind(kind: str) -> str:
 
 
 def _found(text: str) -> Iterator[Span]:
+    numbers = _DIGIT.search(text) is not None
     for kind, pattern in _RULES:
+        if not numbers and kind not in _WITHOUT_DIGITS:
+            continue
         for match in pattern.finditer(text):
             group = 1 if pattern.groups and match.group(1) is not None else 0
             yield Span(match.start(group), match.end(group), kind, match.group(group))
