@@ -270,6 +270,25 @@ class SearchIndex(Store):
         spent = stages(embedded - checked, parts, ended - searched)
         return replace(result, latency_ms=(ended - started) * 1000, stages=spent), told_of
 
+    def _compared(
+        self, *, vector: NDArray[np.float32], mode: Mode, top_k: int, principals: Sequence[str] | None, exact: bool
+    ) -> SearchResult:
+        """A search that nobody asked for, and that no log should count."""
+        return self._search(
+            None,
+            vector=vector,
+            top_k=top_k,
+            mode=mode,
+            filter=None,
+            principals=principals,
+            exact=exact,
+            explain=False,
+            timeout_s=None,
+            fusion="self_scaling",
+            dense_weight=None,
+            evidence=False,
+        )[0]
+
     def _note(self, results: Sequence[SearchResult], top_k: int) -> None:
         """Called with what is about to be returned, for an index that logs it."""
 
@@ -317,7 +336,7 @@ class SearchIndex(Store):
         measured = self._measured
         if measured is None or measured[0] != generation:
             embedded = cast(int, statistics["chunks_embedded"])
-            self._measured = measured = generation, quick_recall(self.search, self.sample(), embedded)
+            self._measured = measured = generation, quick_recall(self._compared, self.sample(), embedded)
         return {**statistics, "dense_recall_at_10": measured[1]}
 
     def recall(
@@ -349,7 +368,7 @@ class SearchIndex(Store):
         """
         embed = self._embedder.embed if self._embedder is not None and self._searches_dense("hybrid") else None
         vectors = self.sample() if queries is None else query_vectors(queries, embed)
-        return measured_recall(self.search, vectors, top_k=top_k, principals=principals, stored=queries is None)
+        return measured_recall(self._compared, vectors, top_k=top_k, principals=principals, stored=queries is None)
 
     def _checked_vector(self, vector: ArrayLike) -> NDArray[np.float32]:
         ready = float32(vector, "vector")

@@ -71,6 +71,16 @@ def test_an_abstained_answer_keeps_the_scores_of_its_search(tmp_path: Path, inde
     assert len(event.scores) == len(result) > 0
 
 
+def test_the_index_does_not_log_its_own_searches(tmp_path: Path, index: ragstone.Index) -> None:
+    """Catches figures about the index that count as queries of its users."""
+    index.close()
+    with QueryLog(tmp_path / "log") as log, ragstone.open(tmp_path / "kb", embedder="hashing", query_log=log) as again:
+        again.stats()
+        again.recall()
+        again.search("lunch")
+    assert len(read(tmp_path / "log")) == 1
+
+
 def test_feedback_is_joined(tmp_path: Path, index: ragstone.Index) -> None:
     """Catches feedback that goes to another query, or none that counts as "nothing was relevant"."""
     with QueryLog(tmp_path / "log") as log:
