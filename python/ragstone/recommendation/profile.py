@@ -138,7 +138,7 @@ def measure(
     return Corpus(
         documents=documents,
         chunks=chunks,
-        tokens=_tokens(index, cast(int, statistics["text_bytes"]), numbers),
+        tokens=_tokens(index, statistics, numbers),
         exact_duplicates=exact,
         near_duplicates=near,
         history_days=history_days,
@@ -284,18 +284,24 @@ def _twins(counts: Iterable[int]) -> Estimate | None:
     return Estimate(share, share, share, sum(known))
 
 
-def _tokens(index: Index, text_bytes: int, numbers: np.random.Generator) -> int:
-    """Tokens of all documents: as many to a byte as a sample has, by the embedder's tokenizer or the built-in one."""
-    names = [document_id for document_id, _, _ in index.sources()]
-    if len(names) > _COUNTED_DOCUMENTS:
-        names = [names[place] for place in np.sort(numbers.choice(len(names), _COUNTED_DOCUMENTS, replace=False))]
-    documents = [index.document(name) for name in names]
-    texts = [document.text[:_COUNTED_CHARACTERS] for document in documents if document is not None]
+def _tokens(index: Index, statistics: Mapping[str, object], numbers: np.random.Generator) -> int:
+    """Tokens of all documents, counted by the tokenizer of the embedder or, of many documents, from those of some."""
+    known = names = [document_id for document_id, _, _ in index.sources()]
+    if len(known) > _COUNTED_DOCUMENTS:
+        names = [known[place] for place in np.sort(numbers.choice(len(known), _COUNTED_DOCUMENTS, replace=False))]
+    documents = [document.text for document in map(index.document, names) if document is not None]
+    texts = [text[:_COUNTED_CHARACTERS] for text in documents]
     size = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
     if not size:
         return 0
     counter = index.embedder if index.embedder is not None else find_embedder("builtin")
-    return max(round(sum(counter.count_tokens(texts)) * text_bytes / size), 1)
+    counted = sum(counter.count_tokens(texts))
+    if len(names) == len(known) and texts == documents:
+        return counted
+    # What was deleted or replaced keeps its bytes until segments are merged.
+    chunks, deleted = (cast(int, statistics[name]) for name in ("chunks", "chunks_deleted"))
+    live = cast(int, statistics["text_bytes"]) * chunks / max(chunks + deleted, 1)
+    return max(round(counted * live / size), 1)
 
 
 def _style_guides(
