@@ -7,14 +7,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ragstone.answerability import Model
 from ragstone.citation import context
 from ragstone.filters import FilterLike
 from ragstone.index import SearchIndex
 from ragstone.recommender import advise, factual_part, route
 from ragstone.recommender.evidence import may_ask, with_evidence
+from ragstone.recommender.reading import heads_of, read_again
 from ragstone.recommender.style_guide import is_style_guide
-from ragstone.records import Answer, Hit, Recorder, SearchResult, Stages
+from ragstone.records import Answer, Hit, Recorder, Route, SearchResult, Stages
 
 if TYPE_CHECKING:
     from ragstone._core import Evidence
@@ -35,8 +39,7 @@ def ask(
 ) -> Answer:
     """See :meth:`ragstone.pipeline.Index.ask`."""
     started = time.perf_counter()
-    routed = route(query)
-    stages = Stages(route=(time.perf_counter() - started) * 1000)
+    routed, vector, stages = _read(index, query)
     hits: tuple[Hit, ...] = ()
     result: SearchResult | None = None
     probability: float | None = None
@@ -47,9 +50,16 @@ def ask(
         # What a behavioural request would retrieve as it stands is what to warn of.
         asked = factual_part(query, routed) if routed.path == "hybrid" else query
         result, evidence = index.search_with_evidence(
-            asked, top_k=top_k, filter=filter, principals=principals, timeout_s=timeout_s
+            asked,
+            # What was embedded to be read is not embedded again.
+            vector=vector if asked == query and index._searches_dense("hybrid") else None,
+            top_k=top_k,
+            filter=filter,
+            principals=principals,
+            timeout_s=timeout_s,
         )
-        stages = replace(result.stages or Stages(), route=stages.route)
+        searched = result.stages or Stages()
+        stages = replace(searched, route=stages.route, embed=stages.embed + searched.embed)
         model = judge(evidence)
         probability = model.probability(evidence)
         found = bool(result.hits) and probability >= model.threshold
@@ -80,6 +90,22 @@ def ask(
     if query_log is not None:
         query_log.record(answer, found=result, top_k=top_k)
     return answer
+
+
+def _read(index: SearchIndex, query: str) -> tuple[Route, NDArray[np.float32] | None, Stages]:
+    """The route by the query's text, read twice where the index's embedder can; the vector made for that."""
+    started = time.perf_counter()
+    routed, vector, embedder = route(query), None, index.embedder
+    routing = (time.perf_counter() - started) * 1000
+    heads = heads_of(embedder)
+    if embedder is None or heads is None:
+        return routed, vector, Stages(route=routing)
+    started = time.perf_counter()
+    vector = embedder.embed([query])[0]
+    embedded = time.perf_counter()
+    routed = read_again(routed, vector, heads)
+    routing += (time.perf_counter() - embedded) * 1000
+    return routed, vector, Stages(route=routing, embed=(embedded - started) * 1000)
 
 
 def style_guides(hits: Sequence[Hit]) -> tuple[str, ...]:

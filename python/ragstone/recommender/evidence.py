@@ -16,12 +16,12 @@ the text decides alone.
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
 from ragstone.errors import InvalidInput
+from ragstone.recommender.reading import log_odds, sigmoid
 from ragstone.records import Path, Route
 
 __all__ = ["Weights", "may_ask", "shipped", "with_evidence"]
@@ -31,8 +31,6 @@ __all__ = ["Weights", "may_ask", "shipped", "with_evidence"]
 _P_FACTS_LEAST = 0.1
 # Where the router calls a decision uncertain, as in train_router.py.
 _MARGIN = 0.2
-# Log-odds are cut here, so that a probability of 0 or 1 stays one among others.
-_LIMIT = 20.0
 _PATHS: dict[tuple[bool, bool], Path] = {
     (True, False): "retrieve",
     (False, True): "advisory_finetune",
@@ -94,7 +92,7 @@ def with_evidence(
     p_facts = route.p_facts
     if counts:
         # Where the text is sure already, rounding must not take anything away.
-        p_facts = max(p_facts, _sigmoid(_log_odds(p_facts) + weight * _log_odds(answerability)))
+        p_facts = max(p_facts, sigmoid(log_odds(p_facts) + weight * log_odds(answerability)))
     # Whatever the router's threshold is, evidence never speaks against facts.
     asks = p_facts >= 0.5 or route.path in ("retrieve", "hybrid")
     return replace(
@@ -112,13 +110,3 @@ def shipped() -> Weights:
     """The weights that ship beside this file."""
     fields = json.loads(files("ragstone.recommender").joinpath("evidence.json").read_text(encoding="utf-8"))
     return Weights(float(fields["question"]), float(fields["request"]))
-
-
-def _log_odds(p: float) -> float:
-    if p <= 0 or p >= 1:
-        return -_LIMIT if p <= 0 else _LIMIT
-    return max(-_LIMIT, min(math.log(p / (1 - p)), _LIMIT))
-
-
-def _sigmoid(z: float) -> float:
-    return 1 / (1 + math.exp(-max(-2 * _LIMIT, min(z, 2 * _LIMIT))))
