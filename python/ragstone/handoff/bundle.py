@@ -164,7 +164,14 @@ def write_bundle(
     read = read_examples(examples)
     task = "json" if schema is not None else task_of(read.usable)
     usable, citing = _with_chunks(read, outcome_of(record), index, task, seed)
-    cleaned = clean(usable, task=task, index=cast("History | None", index), volatile=volatile, personal=personal)
+    cleaned = clean(
+        usable,
+        task=task,
+        index=cast("History | None", index),
+        volatile=volatile,
+        personal=personal,
+        passages=citing is not None and bool(citing.usable),
+    )
     if not cleaned.usable:
         raise InvalidInput(f"none of {len(read.usable):,} examples is left after cleaning: {cleaned.dropped[0].reason}")
     found = measure(
