@@ -428,7 +428,7 @@ def test_hybrid_requests_hold_chunks_and_answers_cite_them(tmp_path: Path) -> No
         ({"volatile": "burn"}, "volatile is 'burn'"),
         ({"embedder": "nobody"}, "there is no embedder 'nobody'"),
         ({"examples": []}, "none of 0 examples is usable"),
-        ({"examples": [("q", "€5")]}, "none of 1 examples is left after cleaning"),
+        ({"examples": [("q", "€5")]}, "none of 1 examples is left after cleaning; the first says little"),
         ({"recommendation": "rag"}, "recommendation is 'rag'"),
         ({"recommendation": {"decision": object()}}, "cannot be written as JSON"),
         ({"recommendation": {"share": float("nan")}}, "cannot be written as JSON"),
