@@ -16,7 +16,7 @@ from ragstone.filters import FilterLike
 from ragstone.index import SearchIndex
 from ragstone.recommender import advise, factual_part, route
 from ragstone.recommender.evidence import may_ask, with_evidence
-from ragstone.recommender.reading import heads_of, read_again
+from ragstone.recommender.reading import heads_of, is_keyword, read_again
 from ragstone.recommender.style_guide import is_style_guide
 from ragstone.records import Answer, Hit, Recorder, Route, SearchResult, Stages
 
@@ -65,7 +65,11 @@ def ask(
         found = bool(result.hits) and probability >= model.threshold
         guides = style_guides(result.hits) if behaves else ()
         routed = with_evidence(
-            routed, probability if result.hits else 0.0, least=model.threshold, style_guide=bool(guides)
+            routed,
+            probability if result.hits else 0.0,
+            least=model.threshold,
+            style_guide=bool(guides),
+            keyword=is_keyword(query),
         )
     path = routed.path
     if path == "advisory_finetune":
@@ -97,7 +101,7 @@ def _read(index: SearchIndex, query: str) -> tuple[Route, NDArray[np.float32] | 
     started = time.perf_counter()
     routed, vector, embedder = route(query), None, index.embedder
     routing = (time.perf_counter() - started) * 1000
-    heads = heads_of(embedder)
+    heads = None if is_keyword(query) else heads_of(embedder)
     if embedder is None or heads is None:
         return routed, vector, Stages(route=routing)
     started = time.perf_counter()

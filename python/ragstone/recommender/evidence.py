@@ -1,16 +1,16 @@
 """Whether a query needs facts, told by its text and by the index together.
 
-The text alone tells well what a query demands, but not of a bare keyword whether it is a question. An index knows more:
+The text tells well what a query demands, but not of a bare keyword whether it is a question. An index knows more:
 whether it holds an answer. That it holds none proves nothing, for a question remains a question where the corpus has
 no answer; and that it holds one proves little, for a search finds something for "write a tweet about our refund
 policy" too. So evidence only ever speaks for facts, and where the text prescribes behaviour it speaks softly:
 
     p_facts = sigmoid(logit(text's p_facts) + weight · max(0, logit(answerability)))
 
-For a text that prescribes no behaviour the weight is 1: both are independent witnesses, and their odds multiply. For
-one that does it is fitted on labelled queries (``python/models/train_evidence.py``; ``EVIDENCE.md`` there says how
-little it changes), and a style guide that is found counts for nothing: it says how to write, not what. Without an index
-the text decides alone.
+For a text that prescribes no behaviour the weight is 1: two independent witnesses, whose odds multiply. For one that
+does it is fitted on labelled queries (``python/models/train_evidence.py``; ``EVIDENCE.md`` there says how little it
+changes), and a style guide that is found counts for nothing: it says how to write, not what. Of a keyword whose text
+leaves it open, the corpus decides. Without an index the text decides alone.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ def with_evidence(
     *,
     least: float = 0.0,
     style_guide: bool = False,
+    keyword: bool = False,
     weights: Weights | None = None,
 ) -> Route:
     """The route as text and index decide it together; ``text_p_facts`` keeps what the text alone said.
@@ -69,6 +70,7 @@ def with_evidence(
         least: Answerability below which the index counts as having no answer: where ``ask`` would abstain.
         style_guide: Whether the best hit is a style guide's; see
             :func:`ragstone.recommender.style_guide.is_style_guide`.
+        keyword: Whether the query is too short to have a form; see :func:`ragstone.recommender.reading.is_keyword`.
         weights: Others than those that ship.
 
     Raises:
@@ -93,6 +95,8 @@ def with_evidence(
     if counts:
         # Where the text is sure already, rounding must not take anything away.
         p_facts = max(p_facts, sigmoid(log_odds(p_facts) + weight * log_odds(answerability)))
+        if keyword and not behaves:
+            p_facts = max(p_facts, answerability)
     # Whatever the router's threshold is, evidence never speaks against facts.
     asks = p_facts >= 0.5 or route.path in ("retrieve", "hybrid")
     return replace(

@@ -1,9 +1,10 @@
 """Reads a query a second time, by the meaning of its words: what an embedding adds to the router's decision.
 
 The router knows forms and the words that it was taught. That "brag", "lullaby" or "as a stern butler" prescribe how to
-answer, it can tell only of words that it has met; an embedder has met more. Where an index has one of the embedders
-that ship, its vector of the query and the router's log-odds together decide, by two linear heads fitted to the
-hand-labelled queries (``python/models/train_evidence.py``; ``EVIDENCE.md`` there has the figures).
+answer, it can tell only of words that it has met; MiniLM has met more. Where that is an index's embedder, its vector of
+the query and the router's log-odds together decide, by two linear heads fitted to the hand-labelled queries
+(``python/models/train_evidence.py``; ``EVIDENCE.md`` there has the figures). The built-in embedder adds next to
+nothing, for it too knows words without their order. Of a keyword, the router's word stands.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from numpy.typing import NDArray
 from ragstone.errors import InvalidInput
 from ragstone.records import Embedder, Path, Reason, Route
 
-__all__ = ["EMBEDDERS", "Heads", "heads_of", "log_odds", "read_again", "sigmoid"]
+__all__ = ["Heads", "heads_of", "is_keyword", "log_odds", "read_again", "sigmoid"]
 
-EMBEDDERS = ("builtin", "minilm")
+_KEYWORD_WORDS = 3
 # Of the reason that carries what the embedding adds to the log-odds of behaviour.
 RULE = "meaning"
 _PATHS: tuple[Path, ...] = ("pass", "advisory_finetune", "retrieve", "hybrid")
@@ -33,12 +34,19 @@ _LIMIT = 15.0
 Heads = NDArray[np.float32]
 
 
+def is_keyword(query: str) -> bool:
+    """Whether a query is too short to have a form: at most three words.
+
+    >>> is_keyword("tone of voice"), is_keyword("write in our voice")
+    (True, False)
+    """
+    return len(query.split(maxsplit=_KEYWORD_WORDS)) <= _KEYWORD_WORDS
+
+
 def heads_of(embedder: Embedder | None) -> Heads | None:
     """The weights for an embedder's vectors; ``None`` for one that was not fitted to, whatever its name."""
-    if embedder is None or embedder.name not in EMBEDDERS:
-        return None
-    fingerprint, heads = _shipped(embedder.name)
-    return heads if embedder.fingerprint == fingerprint else None
+    fingerprint, heads = _shipped()
+    return heads if embedder is not None and embedder.fingerprint == fingerprint else None
 
 
 def read_again(route: Route, vector: NDArray[np.float32], heads: Heads) -> Route:
@@ -81,8 +89,8 @@ def sigmoid(z: float) -> float:
 
 
 @cache
-def _shipped(embedder: str) -> tuple[str, Heads]:
-    """From its file: the fingerprint of the embedder, a line of its own, and the weights, one head after the other."""
-    data = files("ragstone.recommender").joinpath(f"reading-{embedder}.bin").read_bytes()
+def _shipped() -> tuple[str, Heads]:
+    """From their file: the fingerprint of the embedder, a line of its own, and the weights of both heads."""
+    data = files("ragstone.recommender").joinpath("reading.bin").read_bytes()
     fingerprint, _, weights = data.partition(b"\n")
     return fingerprint.decode("ascii"), np.frombuffer(weights, dtype="<f4").reshape(2, -1)
