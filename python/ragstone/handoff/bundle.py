@@ -170,7 +170,7 @@ def write_bundle(
     cleaned = clean(read.usable, task=task, index=past, volatile=volatile, personal=personal)
     if index is not None and task == "text" and outcome_of(record) == "hybrid":
         citing = with_chunks(read.usable, cast("Searches", index), seed=seed)
-        again = clean(citing.usable, task=task, index=past, volatile=volatile, personal=personal)
+        again = clean(citing.usable, task=task, index=past, volatile=volatile, personal=personal, passages=True)
         cleaned = _with_former_facts(again, cleaned)
     if not cleaned.usable:
         first = (*cleaned.dropped, *(() if citing is None else citing.dropped))[0].reason

@@ -216,10 +216,15 @@ def _spoilt(draft: _Draft, example: Example, task: Task) -> str:
     if example.completion == draft.example.completion:
         return ""
     if task == "json":
-        try:
-            parsed(example.completion)
-        except InvalidInput:
-            return "is no JSON any more once its changing facts are masked"
-        return ""
+        spoilt = _is_json(draft.example.completion) and not _is_json(example.completion)
+        return "is no JSON any more once its changing facts are masked" if spoilt else ""
     rest = [word for word in words(SLOT.sub(" ", example.completion)) if word]
     return "says little but facts that change" if len(rest) < _WORDS_LEAST else ""
+
+
+def _is_json(text: str) -> bool:
+    try:
+        parsed(text)
+    except InvalidInput:
+        return False
+    return True
