@@ -122,10 +122,11 @@ def test_a_logged_query_is_replayed_to_the_bit(handbook: Path, tmp_path: Path) -
         assert [index.ask(query).hits for query in asked] != [answer.hits for answer in before]
     events = read(tmp_path / "log")
     assert [event.query for event in events] == asked
+    assert sum(bool(answer.hits) for answer in before) >= 20
     with ragstone.open(tmp_path / "then", read_only=True) as index:
         for event, answer in zip(events, before, strict=True):
-            assert event.generation == index.generation
             replayed = index.ask(event.query)
+            assert event.generation == (index.generation if answer.hits else None)
             assert replayed.hits == answer.hits and replayed.citations == answer.citations
             assert [hit.score.hex() for hit in replayed.hits] == [hit.score.hex() for hit in answer.hits]
             assert event.chunks == tuple(hit.chunk_id for hit in replayed.hits)
