@@ -218,7 +218,7 @@ def test_time_and_users_decide_the_split(bundle: tuple[Path, Handoff]) -> None:
 
 def test_exported_splits_do_not_leak(tmp_path: Path) -> None:
     """Catches near-duplicates on both sides of what was written, read back from the files."""
-    examples = labelled(6, 40)
+    examples = labelled(4, 24)
     examples += [{"text": f"please {row['text']} thank you", "label": row["label"]} for row in examples[::3]]
     done = write(tmp_path / "b", examples)
     parts = {
@@ -232,9 +232,9 @@ def test_exported_splits_do_not_leak(tmp_path: Path) -> None:
 
 def test_77_labels_are_found_and_measured(tmp_path: Path) -> None:
     """Catches labels that are lost, counted wrongly, or not scored beside both baselines."""
-    done = write(tmp_path / "b", labelled(77, 12))
+    done = write(tmp_path / "b", labelled(77, 8))
     assert (done.task, len(done.labels)) == ("labels", 77)
-    assert set(done.labels.values()) == {12}
+    assert set(done.labels.values()) == {8}
     found = json.loads((tmp_path / "b" / "eval" / "labels.json").read_text())
     assert len(found["labels"]) == 77
     assert done.case is not None and done.case["labels"] == 77
