@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ask", "style_guides"]
 
+# Of a long request so many characters of its beginning and its end are read, as by the router: in between is what it
+# wants to have worked on.
+_READ = (1536, 512)
+
 
 def ask(
     index: SearchIndex,
@@ -39,7 +43,8 @@ def ask(
 ) -> Answer:
     """See :meth:`ragstone.pipeline.Index.ask`."""
     started = time.perf_counter()
-    routed, vector, stages = _read(index, query)
+    ends = query if len(query) <= sum(_READ) else f"{query[: _READ[0]]} {query[-_READ[1] :]}"
+    routed, vector, stages = _read(index, query, ends)
     hits: tuple[Hit, ...] = ()
     result: SearchResult | None = None
     probability: float | None = None
@@ -48,11 +53,13 @@ def ask(
     if may_ask(routed):
         behaves = routed.path in ("advisory_finetune", "hybrid")
         # What a behavioural request would retrieve as it stands is what to warn of.
-        asked = factual_part(query, routed) if routed.path == "hybrid" else query
+        asked = ends if routed.path == "advisory_finetune" else query
+        if routed.path == "hybrid":
+            asked = factual_part(query, routed)
         result, evidence = index.search_with_evidence(
             asked,
             # What was embedded to be read is not embedded again.
-            vector=vector if asked == query and index._searches_dense("hybrid") else None,
+            vector=vector if asked == ends and index._searches_dense("hybrid") else None,
             top_k=top_k,
             filter=filter,
             principals=principals,
@@ -96,7 +103,7 @@ def ask(
     return answer
 
 
-def _read(index: SearchIndex, query: str) -> tuple[Route, NDArray[np.float32] | None, Stages]:
+def _read(index: SearchIndex, query: str, ends: str) -> tuple[Route, NDArray[np.float32] | None, Stages]:
     """The route by the query's text, read twice where the index's embedder can; the vector made for that."""
     started = time.perf_counter()
     routed, vector, embedder = route(query), None, index.embedder
@@ -105,7 +112,7 @@ def _read(index: SearchIndex, query: str) -> tuple[Route, NDArray[np.float32] | 
     if embedder is None or heads is None:
         return routed, vector, Stages(route=routing)
     started = time.perf_counter()
-    vector = embedder.embed([query])[0]
+    vector = embedder.embed([ends])[0]
     embedded = time.perf_counter()
     routed = read_again(routed, vector, heads)
     routing += (time.perf_counter() - embedded) * 1000
