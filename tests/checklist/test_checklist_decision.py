@@ -57,6 +57,9 @@ def test_shares_of_a_log_hold_what_people_counted(texts: dict[str, list[str]]) -
         found = getattr(measured, kind)
         assert found.low <= count / len(log) <= found.high, kind
         assert found.high - found.low < 0.25
+    alike = ragstone.Recommender().analyze([f"How long do refunds take in case {n}?" for n in range(60)])
+    assert alike.project.queries is not None
+    assert alike.project.queries.facts.low < 0.95 and alike.project.queries.behaviour.high > 0.05
 
 
 # ── S17, S18, S20, S21: the other dimensions ──────────────────────────────────────────────────────────────────────

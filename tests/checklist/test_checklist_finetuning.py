@@ -169,7 +169,8 @@ def test_facts_that_changed_are_found_in_a_year_of_answers(bundle: Path, year: Y
     assert all(any(one["text"] in answer for answer in answers) for one in proven)
     trained = [re.sub(r" \[\S+#\d+\]", "", row["messages"][-1]["content"]) for row in exported(bundle)]
     assert year.index.superseded(trained) == [[]] * len(trained)
-    assert "W2" in {one.code for one in year.made.warnings}
+    (warning,) = [one for one in year.made.warnings if one.code == "W2"]
+    assert len(set(warning.proof)) == len(warning.proof) > 5
 
 
 def exported(bundle: Path) -> list[dict[str, Any]]:
@@ -211,9 +212,8 @@ def test_documents_that_change_weekly_are_told_from_those_that_stand(tmp_path: P
             return corpus.update_interval_days, corpus.churn[30].value
 
         days, churned = interval("What does a gateway cost this week?")
-        assert churned > 0
-        # All ten documents are found for each query, and weigh by how often: most of them stand.
-        assert days is None or days >= 7
+        # Five documents are found for each query, and weigh by how often: the price is one of them, the others stand.
+        assert (days, churned) == (None, pytest.approx(0.2))
         assert sum(change["document_id"] == "price" for change in index.history()) == 20
 
 
