@@ -59,6 +59,7 @@ RUST = [
     {"fusion", "grounding", "tombstones"},
     {"segment"},
     {"snapshot"},
+    {"superseded"},
     {"writer"},
     {"merge", "searcher"},
     {"index"},
