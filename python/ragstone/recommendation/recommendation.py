@@ -115,14 +115,13 @@ class Recommendation:
             folder: Where the bundle goes; it must not exist, or be empty.
             examples: Pairs of request and answer: a JSON Lines file, or rows.
             seed: Of the split.
-            options: As :func:`ragstone.handoff.write_bundle` has them.
+            options: As :func:`ragstone.handoff.write_bundle` has them; costs are this project's where nothing else is said.
 
         Raises:
             InvalidInput: The examples cannot be used, or the folder is not empty.
         """
-        return write_bundle(
-            folder, recommendation=self.to_dict(), examples=examples, index=self._index, seed=seed, **options
-        )
+        options = {"costs": self.costs, "index": self._index, **options}
+        return write_bundle(folder, recommendation=self.to_dict(), examples=examples, seed=seed, **options)
 
     def __str__(self) -> str:
         blocks = [f"{self.decision} ({self.verdict.rule}): {HEADLINES[self.decision]}"]
