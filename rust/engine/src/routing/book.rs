@@ -91,6 +91,8 @@ pub(super) struct Book {
     pub(super) identifier: (u128, Vec<u16>),
     /// Classes that make a short query more than a row of keywords.
     pub(super) sentence: u128,
+    /// Classes that open a question, a task, a demand on the form: seen at the head of a later clause.
+    pub(super) openers: [u128; 3],
 }
 
 impl Book {
@@ -196,6 +198,11 @@ pub fn rule_names() -> impl Iterator<Item = &'static str> {
     RULES.iter().map(|(name, _)| *name).chain(super::features::SHAPES.iter().copied())
 }
 
+/// How many rules there are.
+pub(super) fn rule_count() -> usize {
+    RULES.len() + super::features::SHAPES.len()
+}
+
 #[derive(Default)]
 struct Compiler {
     words: Vec<Word>,
@@ -227,8 +234,7 @@ impl Compiler {
         for (number, word) in self.words.iter_mut().enumerate() {
             word.patterns = beginning(&patterns, word.classes, number as u32);
             let is = |phrase: Option<&u32>| phrase == Some(&(number as u32));
-            word.polite =
-                (heads.iter().any(|phrase| is(phrase.first())), tails.iter().any(|phrase| is(phrase.last())));
+            word.polite = (heads.iter().any(|phrase| is(phrase.first())), tails.iter().any(|phrase| is(phrase.last())));
         }
         for text in form.split_whitespace() {
             let word = &mut self.words[self.numbers[text] as usize];
@@ -244,12 +250,21 @@ impl Compiler {
             number: by_shape("NUM"),
             year: (self.bits["YEAR4"], beginning(&patterns, self.bits["YEAR4"] | self.bits["NUM"], UNKNOWN)),
             identifier: by_shape("IDENT"),
-            sentence: SENTENCE.iter().fold(0, |all, name| all | self.bits[name]),
+            sentence: self.any(SENTENCE),
+            openers: [
+                self.any(&["WH", "AUX"]),
+                self.any(&["TELL", "WRITE", "MAKE", "REWRITE", "TRANSLATE", "SUMMARISE", "CLASSIFY", "EXTRACT"]),
+                self.any(&["WITH", "NOT", "INCLUDE", "LIMIT", "NUM", "RESPOND", "TONE", "MARKUP", "STYLE"]),
+            ],
             words: self.words,
             patterns,
             heads,
             tails,
         }
+    }
+
+    fn any(&self, names: &[&str]) -> u128 {
+        names.iter().fold(0, |all, name| all | self.bits[name])
     }
 
     /// The number of a word, new or known.
