@@ -34,7 +34,9 @@ F1 = 0.85
 def figures(shared: Path) -> list[Figure]:
     """All figures of the router."""
     sets = shared / "data" / "queries"
-    texts = [json.loads(line)["text"] for name in ("nq", "msmarco", "banking") for line in lines(sets / f"{name}.jsonl")]
+    texts = [
+        json.loads(line)["text"] for name in ("nq", "msmarco", "banking") for line in lines(sets / f"{name}.jsonl")
+    ]
     return [*left_out(), *four_classes(), *flips(texts), *speed(texts)]
 
 
@@ -126,7 +128,9 @@ def speed(texts: Sequence[str]) -> list[Figure]:
     n = len(queries)
     return [
         Figure.at_most("deciding in the core, p50", float(np.quantile(core, 0.5)), 2, n=n, unit="µs", note="best of 5"),
-        Figure.at_most("deciding in the core, p99", float(np.quantile(core, 0.99)), 10, n=n, unit="µs", note="best of 5"),
+        Figure.at_most(
+            "deciding in the core, p99", float(np.quantile(core, 0.99)), 10, n=n, unit="µs", note="best of 5"
+        ),
         Figure.at_most("route() from Python with reasons, p50", float(np.median(taken)), 10, n=n, unit="µs"),
         Figure.at_least("route_batch()", len(texts) / min(seconds), 500_000, n=len(texts), unit="queries/s"),
         Figure.at_most("weights", _WEIGHTS.stat().st_size / 1024, 256, n=1, unit="KiB"),

@@ -70,9 +70,7 @@ def macro_f1(found: NDArray[np.int64], true: NDArray[np.int64]) -> float:
     return float(np.mean(scores))
 
 
-def four_classes(
-    behaviour: NDArray[np.float64], facts: NDArray[np.float64], true: NDArray[np.int64]
-) -> dict[str, Any]:
+def four_classes(behaviour: NDArray[np.float64], facts: NDArray[np.float64], true: NDArray[np.int64]) -> dict[str, Any]:
     """How well the four classes are found."""
     found = kinds(behaviour, facts)
     near = np.minimum(abs(behaviour - THRESHOLD[0]), abs(facts - THRESHOLD[1])) < MARGIN

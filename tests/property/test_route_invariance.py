@@ -1,4 +1,4 @@
-"""What must not change a decision: case, manners, the final mark, one slip of typing; and batches that decide as one."""
+"""What must not change a decision: case, manners, marks, one slip of typing; and batches that decide as one by one."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use super::rules::{CLASSES, POLITE_HEADS, POLITE_TAILS, RULES};
 
 /// Common words of queries, most telling first: up to the blank line words of form, which stay themselves in the
-/// skeleton of a query; then words known to be spelled right. Made by `python/models/train_router.py --words`.
+/// skeleton of a query; then words known to be spelled right. Made by `python/models/router_words.py`.
 const WORDS: &str = include_str!("words.txt");
 /// What stands for a word that is not in the table.
 pub(super) const UNKNOWN: u32 = u32::MAX;
@@ -111,7 +111,7 @@ impl Book {
 
     /// The known word that `word` was probably meant to be, or [`UNKNOWN`].
     pub(super) fn correct(&self, word: &[u8]) -> u32 {
-        if !(3..=LONGEST).contains(&word.len()) || !word.is_ascii() {
+        if !(2..=LONGEST).contains(&word.len()) || !word.is_ascii() {
             return UNKNOWN;
         }
         let mut best = UNKNOWN;
@@ -163,7 +163,7 @@ fn is_slip(typed: &[u8], meant: &[u8]) -> bool {
                 && typed_rest[2..] == meant_rest[2..]
                 || meant.len() >= 6 && typed_rest.len() > 1 && typed_rest[1..] == meant_rest[1..]
         }
-        1 => meant.len() >= 4 && meant_rest.len() > 1 && *typed_rest == meant_rest[1..],
+        1 => meant_rest.len() > 1 && *typed_rest == meant_rest[1..],
         -1 => {
             let doubled = typed_rest[0] == typed[same - 1];
             (meant.len() >= 5 || doubled && meant.len() >= 3) && typed_rest[1..] == *meant_rest

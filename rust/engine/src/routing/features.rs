@@ -7,7 +7,7 @@
 
 use super::book::{Book, Pattern, book, mix, rule_count};
 pub use super::scan::MAX_BYTES;
-use super::scan::{Scan, Token};
+use super::scan::{Scan, Token, ending};
 
 /// Buckets of the hashed features; features from here on are rules.
 pub const BUCKETS: usize = 1 << 16;
@@ -201,14 +201,7 @@ fn symbol(token: &Token, book: &Book, scan: &Scan) -> u32 {
     if token.classes != 0 {
         return 16 + token.classes.trailing_zeros();
     }
-    match scan.text(token, book) {
-        [.., b'i', b'n', b'g'] => 3,
-        [.., b'l', b'y'] => 4,
-        [.., b's', b's'] => 5,
-        [.., b's'] => 6,
-        [.., b'e', b'd'] => 7,
-        _ => 5,
-    }
+    ending(scan.text(token, book))
 }
 
 /// The first words together, and the last ones: where the demand stands in a long query.

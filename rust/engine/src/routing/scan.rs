@@ -148,12 +148,17 @@ impl Scan {
         let (mut hash, mut classes, mut word) = (hash, 0, UNKNOWN);
         if letters == 0 && digits > 0 {
             classes = book.number.0;
+            // Long numbers and names of parts are all alike; so are words that nobody knows, but for their ending.
+            if digits > 2 {
+                hash = mix(digits.min(9) as u64);
+            }
             classes |= if digits == 4 && matches!(folded[0], b'1' | b'2') { book.year.0 } else { 0 };
             if arithmetic_follows(&text[at..to]) {
                 self.marks.digits.get_or_insert((start as u32, at as u32));
             }
         } else if joins > 0 && letters + digits > 1 || letters > 0 && digits > 0 && !is_ordinal(folded) {
             classes = book.identifier.0;
+            hash = mix(10);
         } else {
             word = book.find(hash);
             if word == UNKNOWN {
@@ -161,6 +166,8 @@ impl Scan {
             }
             if let Some(known) = book.words.get(word as usize) {
                 (hash, classes) = (known.hash, known.classes);
+            } else {
+                hash = mix(u64::from(ending(folded)));
             }
         }
         let (from, end) = (begin as u32, self.folded.len() as u32);
@@ -230,6 +237,18 @@ const fn kinds() -> [u8; 256] {
         byte += 1;
     }
     kinds
+}
+
+/// What a word that nobody knows looks like by its ending.
+pub(super) fn ending(folded: &[u8]) -> u32 {
+    match folded {
+        [.., b'i', b'n', b'g'] => 11,
+        [.., b'l', b'y'] => 12,
+        [.., b'e', b'd'] => 13,
+        [.., b's', b's'] => 14,
+        [.., b's'] => 15,
+        _ => 14,
+    }
 }
 
 /// Where the parts of a text that are read end and begin: `0..head` and `tail..`.
