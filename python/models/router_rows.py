@@ -190,15 +190,16 @@ def without_punctuation(text: str) -> str:
 
 
 def augmented(rows: Sequence[Row], seed: int = 11) -> list[Row]:
-    """Each row, and for many a stripped and a mistyped twin that share its weight."""
+    """Each row with the twins that share its weight: one without marks where it has any, for many a mistyped one."""
     rng = random.Random(seed)
     out = []
     for row in rows:
         twins = [row.text]
         if rng.random() < 0.4:
             twins.append(mistyped(row.text, rng, 1 + len(row.text) // 60))
-        if rng.random() < 0.4 and re.search(r"[:\"\n]", row.text):
-            twins.append(without_punctuation(row.text))
+        stripped = without_punctuation(row.text)
+        if stripped and stripped != " ".join(row.text.rstrip("?.! ").split()):
+            twins.append(stripped)
         weight = row.weight / len(twins)
         out += [replace(row, text=text, weight=weight, twin=number > 0) for number, text in enumerate(twins)]
     return out

@@ -15,7 +15,9 @@ core = pytest.importorskip("ragstone._core")
 if not hasattr(core, "Router"):
     pytest.skip("this build has no router", allow_module_level=True)
 
-from ragstone.recommender import advise, route  # noqa: E402
+import numpy as np  # noqa: E402
+
+from ragstone.recommender import RouteBatch, advise, route, route_batch  # noqa: E402
 
 CASES = [
     json.loads(line)
@@ -40,6 +42,14 @@ PATHS = {(1, 0): "retrieve", (0, 1): "advisory_finetune", (1, 1): "hybrid", (0, 
         ("write a tweet about our refund policy", "advisory_finetune"),
         ("what is our refund policy", "retrieve"),
         ("Explain CRISPR", "retrieve"),
+        ("What does our style guide say about X?", "retrieve"),
+        ("List the layers of TCP/IP", "retrieve"),
+        ("List the layers of the TCP/IP model", "retrieve"),
+        ("Explain natural selection and include its main causes", "retrieve"),
+        ("Summarise this: the meeting moved to Tuesday, and Ann brings the plans", "advisory_finetune"),
+        ("Explain sarcoidosis to a five-year-old", "hybrid"),
+        ("How would you introduce yourself as a knight?", "advisory_finetune"),
+        ("cancel my order 123", "pass"),
     ],
 )
 def test_golden(query: str, path: str) -> None:
@@ -105,3 +115,33 @@ def test_any_text_gets_an_answer_and_advice_where_due() -> None:
         assert 0 <= result.p_behaviour <= 1 and 0 <= result.p_facts <= 1
         if result.path in ("advisory_finetune", "hybrid"):
             assert advise(query, result).next_steps
+
+
+def test_batch_has_a_row_for_each_query() -> None:
+    """Arrays of other types or lengths than promised; an empty batch that fails; counts that do not add up."""
+    found = route_batch(["Write it as a limerick", "what is our refund policy", "hi, how are you?"])
+    assert isinstance(found, RouteBatch)
+    assert found.kinds() == ["advisory_finetune", "retrieve", "pass"]
+    assert found.paths.tolist() == [1, 2, 0]
+    assert (found.paths.dtype, found.p_facts.dtype, found.uncertain.dtype) == (np.uint8, np.float32, np.bool_)
+    assert found.counts() == {"pass": 1, "advisory_finetune": 1, "retrieve": 1, "hybrid": 0}
+    assert len(route_batch([])) == 0
+    assert len(route_batch(["what is it"] * 5000)) == 5000
+
+
+@pytest.mark.parametrize("queries", ["who", 3, None, ["who", ""], ["who", 3], ["ok \udfff"], ["a", " \n"]])
+def test_bad_batches_are_refused(queries: object) -> None:
+    """A batch with a query that ``route`` refuses, or a lone text taken for a list of letters."""
+    with pytest.raises(InvalidInput, match="quer"):
+        route_batch(queries)  # type: ignore[arg-type]
+
+
+def test_known_errors_are_counts_by_class() -> None:
+    """A file of known errors that does not fit its schema, or that was measured on a handful of cases."""
+    path = Path(__file__).parents[2] / "python" / "ragstone" / "recommender" / "router_errors.json"
+    errors = json.loads(path.read_text(encoding="utf-8"))
+    assert errors["classes"] == ["factual", "behavioural", "hybrid", "other"]
+    counts = np.array(errors["counts"])
+    assert counts.shape == (4, 4)
+    assert counts.sum() > 1000
+    assert (counts.diagonal() > counts.sum(axis=1) / 2).all()

@@ -26,5 +26,6 @@ def factual_part(query: str, route: Route) -> str:
     for reason in route.reasons:
         if reason.weight >= _STRONG and reason.rule.split(".")[0] in _DEMANDS:
             kept[reason.start : reason.end] = " " * (reason.end - reason.start)
-    rest = " ".join("".join(kept).split())
-    return rest if any(character.isalnum() for character in rest) else query
+    # A colon that stood behind a demand is no word to search for.
+    words = [word for word in "".join(kept).split() if any(character.isalnum() for character in word)]
+    return " ".join(words) or query

@@ -152,7 +152,5 @@ def _refusal(name: str, query: object) -> InvalidInput:
     try:
         query.encode()
     except UnicodeEncodeError as error:
-        return InvalidInput(
-            f"{name} holds a lone surrogate at index {error.start}: decode it with errors='replace'"
-        )
+        return InvalidInput(f"{name} holds a lone surrogate at index {error.start}: decode it with errors='replace'")
     return InvalidInput(f"{name} is blank: write at least one word")

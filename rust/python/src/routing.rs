@@ -39,9 +39,10 @@ impl Router {
         let routed = self.engine.route(query);
         let ascii = query.is_ascii();
         let character = |byte: usize| if ascii { byte } else { query[..byte].chars().count() };
-        let reasons = routed.reasons.iter().map(|one| {
-            (character(one.start), character(one.end), &query[one.start..one.end], one.weight, one.rule)
-        });
+        let reasons = routed
+            .reasons
+            .iter()
+            .map(|one| (character(one.start), character(one.end), &query[one.start..one.end], one.weight, one.rule));
         (routed.path.name(), routed.p_behaviour, routed.p_facts, routed.uncertain, reasons.collect())
     }
 

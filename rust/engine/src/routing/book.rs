@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use super::rules::{CLASSES, POLITE_HEADS, POLITE_TAILS, RULES};
 
 /// Common words of queries, most telling first: up to the blank line words of form, which stay themselves in the
-/// skeleton of a query; then words known to be spelled right. Made by `python/models/train_router.py --words`.
+/// skeleton of a query; then words known to be spelled right. Made by `python/models/router_words.py`.
 const WORDS: &str = include_str!("words.txt");
 /// What stands for a word that is not in the table.
 pub(super) const UNKNOWN: u32 = u32::MAX;
@@ -91,6 +91,8 @@ pub(super) struct Book {
     pub(super) identifier: (u128, Vec<u16>),
     /// Classes that make a short query more than a row of keywords.
     pub(super) sentence: u128,
+    /// Classes that open a question, a task, a demand on the form: seen at the head of a later clause.
+    pub(super) openers: [u128; 3],
 }
 
 impl Book {
@@ -109,7 +111,7 @@ impl Book {
 
     /// The known word that `word` was probably meant to be, or [`UNKNOWN`].
     pub(super) fn correct(&self, word: &[u8]) -> u32 {
-        if !(3..=LONGEST).contains(&word.len()) || !word.is_ascii() {
+        if !(2..=LONGEST).contains(&word.len()) || !word.is_ascii() {
             return UNKNOWN;
         }
         let mut best = UNKNOWN;
@@ -161,7 +163,7 @@ fn is_slip(typed: &[u8], meant: &[u8]) -> bool {
                 && typed_rest[2..] == meant_rest[2..]
                 || meant.len() >= 6 && typed_rest.len() > 1 && typed_rest[1..] == meant_rest[1..]
         }
-        1 => meant.len() >= 4 && meant_rest.len() > 1 && *typed_rest == meant_rest[1..],
+        1 => meant_rest.len() > 1 && *typed_rest == meant_rest[1..],
         -1 => {
             let doubled = typed_rest[0] == typed[same - 1];
             (meant.len() >= 5 || doubled && meant.len() >= 3) && typed_rest[1..] == *meant_rest
@@ -196,6 +198,11 @@ pub fn rule_names() -> impl Iterator<Item = &'static str> {
     RULES.iter().map(|(name, _)| *name).chain(super::features::SHAPES.iter().copied())
 }
 
+/// How many rules there are.
+pub(super) fn rule_count() -> usize {
+    RULES.len() + super::features::SHAPES.len()
+}
+
 #[derive(Default)]
 struct Compiler {
     words: Vec<Word>,
@@ -227,8 +234,7 @@ impl Compiler {
         for (number, word) in self.words.iter_mut().enumerate() {
             word.patterns = beginning(&patterns, word.classes, number as u32);
             let is = |phrase: Option<&u32>| phrase == Some(&(number as u32));
-            word.polite =
-                (heads.iter().any(|phrase| is(phrase.first())), tails.iter().any(|phrase| is(phrase.last())));
+            word.polite = (heads.iter().any(|phrase| is(phrase.first())), tails.iter().any(|phrase| is(phrase.last())));
         }
         for text in form.split_whitespace() {
             let word = &mut self.words[self.numbers[text] as usize];
@@ -244,12 +250,21 @@ impl Compiler {
             number: by_shape("NUM"),
             year: (self.bits["YEAR4"], beginning(&patterns, self.bits["YEAR4"] | self.bits["NUM"], UNKNOWN)),
             identifier: by_shape("IDENT"),
-            sentence: SENTENCE.iter().fold(0, |all, name| all | self.bits[name]),
+            sentence: self.any(SENTENCE),
+            openers: [
+                self.any(&["WH", "AUX"]),
+                self.any(&["TELL", "WRITE", "MAKE", "REWRITE", "TRANSLATE", "SUMMARISE", "CLASSIFY", "EXTRACT"]),
+                self.any(&["WITH", "NOT", "INCLUDE", "LIMIT", "NUM", "RESPOND", "TONE", "MARKUP", "STYLE"]),
+            ],
             words: self.words,
             patterns,
             heads,
             tails,
         }
+    }
+
+    fn any(&self, names: &[&str]) -> u128 {
+        names.iter().fold(0, |all, name| all | self.bits[name])
     }
 
     /// The number of a word, new or known.

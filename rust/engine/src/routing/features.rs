@@ -5,9 +5,9 @@
 //! that they cannot change a decision. Time is linear in the text; of a text longer than [`MAX_BYTES`] only the head
 //! and the tail are read, where instructions stand.
 
-use super::book::{Book, Pattern, book, mix, rule_names};
+use super::book::{Book, Pattern, book, mix, rule_count};
 pub use super::scan::MAX_BYTES;
-use super::scan::{Scan, Token};
+use super::scan::{Scan, Token, ending};
 
 /// Buckets of the hashed features; features from here on are rules.
 pub const BUCKETS: usize = 1 << 16;
@@ -18,14 +18,17 @@ pub(super) const VERSION: u32 = 2;
 pub(super) const SHAPES: &[&str] = &[
     "shape.keywords",
     "shape.single",
+    "shape.short",
+    "shape.long",
+    "arithmetic.digits",
     "given.colon",
     "given.quote",
     "given.block",
-    "arithmetic.digits",
     "given.items",
     "given.after",
-    "shape.short",
-    "shape.long",
+    "clause.question",
+    "clause.task",
+    "clause.demand",
 ];
 
 /// Hashed features come in groups; the Euclidean length of a group does not grow with the query.
@@ -38,6 +41,8 @@ const ENDS: usize = 3;
 const PAIRS: usize = 4;
 /// Rules that are paired with each other, at most.
 const PAIRED: usize = 12;
+/// Shapes at the end of [`SHAPES`] that hang on punctuation: they stay alone, so that little hangs on them.
+const MARKED: usize = 8;
 
 /// One feature of a query; `start` and `end` are byte offsets into it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -168,11 +173,12 @@ fn letter_grams(scan: &Scan, book: &Book, sink: &mut impl Sink) {
 /// 2-, 3- and 4-grams of the query's skeleton: words of form as they are, others as their class or ending. What is
 /// asked stays, what it is about goes, so that it holds for topics never seen.
 fn skeleton(tokens: &[Token], book: &Book, scan: &Scan, sink: &mut impl Sink) {
-    let mut window = [(1_u64, tokens.first().map_or(0, |token| token.start)); 4];
+    let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else { return };
+    let mut window = [(1_u64, first.start); 4];
     let mut length = 1;
-    let end = tokens.last().map_or(0, |token| token.end);
-    let stop = (2, end, end);
-    for (symbol, start, end) in tokens.iter().map(|token| (symbol(token, book, scan), token.start, token.end)).chain([stop]) {
+    let stop = (2, last.end, last.end);
+    let symbols = tokens.iter().map(|token| (symbol(token, book, scan), token.start, token.end));
+    for (symbol, start, end) in symbols.chain([stop]) {
         let symbol = mix(u64::from(symbol) + 7);
         window.rotate_right(1);
         window[0] = (symbol, start);
@@ -195,14 +201,7 @@ fn symbol(token: &Token, book: &Book, scan: &Scan) -> u32 {
     if token.classes != 0 {
         return 16 + token.classes.trailing_zeros();
     }
-    match scan.text(token, book) {
-        [.., b'i', b'n', b'g'] => 3,
-        [.., b'l', b'y'] => 4,
-        [.., b's', b's'] => 5,
-        [.., b's'] => 6,
-        [.., b'e', b'd'] => 7,
-        _ => 5,
-    }
+    ending(scan.text(token, book))
 }
 
 /// The first words together, and the last ones: where the demand stands in a long query.
@@ -275,21 +274,31 @@ fn find(pattern: &Pattern, tokens: &[Token], at: usize) -> Option<usize> {
 
 /// What the form of the query tells: keywords only, supplied text, a row of items, arithmetic, its length.
 fn shapes(tokens: &[Token], scan: &Scan, book: &Book, fired: &mut Fired) {
-    let first = rule_names().count() - SHAPES.len();
+    let first = rule_count() - SHAPES.len();
     let (Some(head), Some(tail)) = (tokens.first(), tokens.last()) else { return };
     let (all, marks) = ((head.start, tail.end), &scan.marks);
+    // A mark that only a polite phrase follows separates nothing.
+    let inner = |mark: Option<(u32, u32)>| mark.filter(|&(start, _)| start < tail.start);
     let keywords = tokens.len() <= 6 && tokens.iter().all(|token| token.classes & book.sentence == 0);
+    let opens = |classes: u128| {
+        let found = tokens.iter().skip(1).find(|token| token.clause && token.classes & classes != 0);
+        found.map(|token| (token.start, token.end))
+    };
+    let [question, task, demand] = book.openers;
     let spans = [
         keywords.then_some(all),
         (tokens.len() == 1).then_some(all),
-        marks.colon,
-        marks.quote,
-        marks.block,
-        marks.digits,
-        items(tokens),
-        marks.question,
         (2..=4).contains(&tokens.len()).then_some(all),
         (tokens.len() > 40).then_some(all),
+        marks.digits,
+        inner(marks.colon),
+        inner(marks.quote),
+        inner(marks.block),
+        items(tokens),
+        inner(marks.question),
+        opens(question),
+        opens(task),
+        opens(demand),
     ];
     for (position, span) in spans.into_iter().enumerate() {
         if let Some((start, end)) = span {
@@ -318,7 +327,9 @@ fn items(tokens: &[Token]) -> Option<(u32, u32)> {
 
 /// Pairs of rules that fired: a question and a format say more together than apart.
 fn pairs(fired: &Fired, sink: &mut impl Sink) {
-    let found = &fired.found[..fired.count.min(PAIRED)];
+    let marked = rule_count() - MARKED;
+    let found = &fired.found[..fired.count];
+    let found = &found[..found.partition_point(|&(rule, ..)| usize::from(rule) < marked).min(PAIRED)];
     for (position, &(left, start, end)) in found.iter().enumerate() {
         for &(right, from, to) in &found[position + 1..] {
             let hash = (u64::from(left) << 16 | u64::from(right)).wrapping_mul(0xff51_afd7_ed55_8ccd);

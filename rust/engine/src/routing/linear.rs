@@ -5,8 +5,8 @@
 //! each rule two f32, for each bucket two int8 (behaviour, facts); then the CRC-32 of all before. Calibration is
 //! already multiplied into biases, scales and weights.
 
-use super::features::{BUCKETS, Feature, GROUPS, Sink, value};
 use super::book::{fingerprint, rule_names};
+use super::features::{BUCKETS, Feature, GROUPS, Sink, value};
 use crate::error::{Error, Result};
 
 const MAGIC: &[u8; 8] = b"RSROUTE1";

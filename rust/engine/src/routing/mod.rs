@@ -11,8 +11,8 @@ pub mod router;
 mod rules;
 mod scan;
 
-pub use features::{Feature, features};
 pub use book::{fingerprint, rule_names};
+pub use features::{Feature, features};
 pub use router::{Decision, Path, Reason, Routed, Router};
 
 #[cfg(test)]

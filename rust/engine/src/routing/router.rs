@@ -8,8 +8,8 @@ use crate::error::Result;
 use crate::share::share;
 
 /// Runs of wording that are reported one by one; the others are summed up.
-const RUNS_MAX: usize = 6;
-/// Log-odds below which a run of wording is not worth a line.
+const RUNS_MAX: usize = 4;
+/// Log-odds below which a run of wording, or a rule, is not worth a line.
 const RUN_MIN: f32 = 0.1;
 
 /// Queries that a thread takes at a time.
@@ -137,7 +137,12 @@ impl Router {
             (true, true) => Path::Hybrid,
         };
         let near = (p_behaviour - threshold.0).abs().min((p_facts - threshold.1).abs());
-        Decision { path, p_behaviour, p_facts, uncertain: scan.tokens().is_empty() || near < f64::from(self.heads.margin) }
+        Decision {
+            path,
+            p_behaviour,
+            p_facts,
+            uncertain: scan.tokens().is_empty() || near < f64::from(self.heads.margin),
+        }
     }
 
     /// Decides and explains.
@@ -155,9 +160,14 @@ impl Router {
         let reason = |start, end, sum: Pair, rule| Reason { start, end, weight: sum.behaviour, facts: sum.facts, rule };
         let mut reasons = vec![reason(0, 0, self.heads.bias, "prior")];
         let mut of_word = vec![Pair::default(); words.len()];
+        let mut rest = Pair::default();
         for feature in features {
             let contribution = self.heads.contribution(feature);
             if let Some(rule) = (feature.index as usize).checked_sub(BUCKETS) {
+                if contribution.behaviour.abs().max(contribution.facts.abs()) < RUN_MIN {
+                    rest += contribution;
+                    continue;
+                }
                 reasons.push(reason(feature.start, feature.end, contribution, self.names[rule]));
             } else {
                 divide(feature, contribution, words, &mut of_word);
@@ -166,7 +176,6 @@ impl Router {
         let mut runs = runs(words, &of_word);
         runs.sort_by(|a, b| strength(b).total_cmp(&strength(a)).then(a.start.cmp(&b.start)));
         let kept = runs.iter().take(RUNS_MAX).take_while(|run| strength(run) >= RUN_MIN).count();
-        let mut rest = Pair::default();
         for run in runs.drain(kept..) {
             rest += Pair { behaviour: run.weight, facts: run.facts };
         }

@@ -17,7 +17,7 @@ pub(super) const CLASSES: &[(&str, &str)] = &[
     ("MAKE", "create generate produce make prepare design devise develop build invent give provide narrate brainstorm"),
     (
         "CREATIVE",
-        "poem poems poetry haiku haikus limerick limericks sonnet sonnets ode rap song songs lyrics verse verses story \
+        "punchline punchlines toast scenes rhyming couplet couplets tagline villain lullaby poem poems poetry haiku haikus limerick limericks sonnet sonnets ode rap song songs lyrics verse verses story \
          stories tale fable fairytale screenplay dialogue dialog monologue skit joke jokes pun puns riddle riddles \
          horoscope acrostic parody ballad elegy rhyme rhymes anecdote cinquain villanelle jingle lullaby fanfiction",
     ),
@@ -83,7 +83,7 @@ pub(super) const CLASSES: &[(&str, &str)] = &[
     ("ACT", "act pretend roleplay imagine impersonate behave assume suppose play"),
     (
         "ROLE",
-        "pirate teacher expert lawyer doctor therapist assistant shakespeare yoda comedian knight robot poet journalist \
+        "sommelier gangster grandma grandpa butler medieval shaman monk sailor viking noir narrator gamer hipster pirate teacher expert lawyer doctor therapist assistant shakespeare yoda comedian knight robot poet journalist \
          chef wizard scientist professor coach consultant recruiter interviewer translator historian detective villain \
          child kid toddler grandmother critic narrator novelist interviewer salesperson counselor marketer hacker \
          cowboy vampire dragon king queen alien influencer philosopher tutor agent bot chatbot",
@@ -115,7 +115,7 @@ pub(super) const CLASSES: &[(&str, &str)] = &[
     ("ABOUT", "about on regarding for concerning describing explaining"),
     (
         "ACTION",
-        "cancel freeze skip wake lock unlock redeem renew reschedule upload save put reset delete close activate deactivate block unblock order buy refund track transfer send book schedule \
+        "escalate forward archive mute unmute share print assign move hide resend rename snooze dim ring dial approve reject confirm store dispatch deploy restart reboot cancel freeze skip wake lock unlock redeem renew reschedule upload save put reset delete close activate deactivate block unblock order buy refund track transfer send book schedule \
          remind reorder pay upgrade downgrade subscribe unsubscribe submit play pause turn switch add remove update \
          change edit open set call log register file report return exchange check see",
     ),
@@ -130,7 +130,7 @@ pub(super) const CLASSES: &[(&str, &str)] = &[
     ("GREET", "hi hello hey thanks thank bye goodbye howdy greetings cheers welcome goodnight morning evening yo sup"),
     (
         "CODE",
-        "python javascript java typescript rust golang function code program bug sql regex algorithm css php bash ruby \
+        "endpoint recursive recursion api loop array variable git npm flask django react node pandas dataframe stack query compiler segfault pointer python javascript java typescript rust golang function code program bug sql regex algorithm css php bash ruby \
          script class method unittest dockerfile kotlin swift component compile refactor debug",
     ),
     (
@@ -320,6 +320,49 @@ pub(super) const RULES: &[(&str, &str)] = &[
         "arithmetic",
         "NUM MATH ~1 NUM; ^MATH; MATH ~4 NUM; what is|s NUM NUM|MATH; square|cube root; how many ~12 left|remain|altogether|total; NUM ~8 NUM ~12 how many|far|much|long|fast|old; NUM percent of; whats NUM; NUM NUM equals",
     ),
+    (
+        "given.reference",
+        "GIVEN|based|using|from|in ~3 TEXT about|regarding|on|of; reference TEXT; based on ~2 TEXT; GIVEN ~2 reference",
+    ),
+    (
+        "items.which",
+        "which of these|those|the|following; WH of the following; which is a|an|the ~5 EITHER; FIND which|whether; tell ~1 which|whether; which ~3 belong|fit|differ; odd ~2 out; WH ~3 these|following",
+    ),
+    (
+        "format.only",
+        "nothing else|more|but; only the|a|an|one|NUM; number|year|name|answer|code|date|figure|yes only; yes or no; no|without ~1 explanation|explanations|preamble|introduction|commentary; one|single word; just the ~2; only ~2 word|number|name|words; WITH full sentences",
+    ),
+    (
+        "format.each",
+        "each in|with|on|as|of|one; one per|line; per line; followed by; in|into|between brackets|parentheses|quotes|caps|uppercase|columns|bold|italics|capitals; lower|upper case; \
+         ending|beginning|starting|end|begin|start ~2 with; the letter; avoid ~3 words|letter|word; no verbs|adjectives|commas|words|jargon|numbers; WITH NUM columns; columns; ordered|sorted|grouped|arranged|listed|alphabetically by; wrap each|them|it; NUM rows|columns|bullets",
+    ),
+    (
+        "style.like",
+        "LIKE if|though; the way ~3 would; in|into the style|voice|manner|spirit|tone|words|accent|form of; in|with ~3 slang|voice|accent|dialect|rhyme|rhymes|verse|manner|tone|style|humour|humor; \
+         LIKE a|an ~3 would; LIKE a|an ~1 ROLE; without jargon|sounding; sounds|sounding ~2; in the|a ~2 of a|an",
+    ),
+    (
+        "style.follow",
+        "WRITE|RESPOND|phrase|word|put|sound|speak|talk ~3 LIKE|following|per our|the|house ~2 GUIDE|STYLE; WRITE|RESPOND|phrase ~2 according|matching|per|following ~3 GUIDE|STYLE; in line with ~3 GUIDE|STYLE; \
+         as|way our|the ~2 GUIDE|STYLE ~1 asks|prescribes|wants|demands|requires; follow|keep|stick ~4 GUIDE|STYLE",
+    ),
+    (
+        "audience.named",
+        "TELL ~6 to a|an|my|someone|our|new; so that ~3 understand|understands|gets|follow|can; for someone|people|readers|those ~3 who|with|without; suitable|fit|meant|aimed|written for|at; even a|an|my ~3 understand|can|would; to someone|people|somebody; who knows|know nothing; never heard",
+    ),
+    (
+        "matter.true",
+        "real|true|exact|actual|correct|official|current|latest|right numbers|facts|figures|dates|names|prices|sources|data; with ~2 facts|figures|dates|sources|numbers|evidence|citations; facts ~1 right|true|correct|straight; cite|citing ~3",
+    ),
+    (
+        "chat.self",
+        "im|i bored|tired|sad|happy|hungry|lonely|back|here|fine|done|lost|kidding; i feel|miss|hate|love|wish|am; what would you; are|were you ~2; you are|were|sound|look; my day|life|boyfriend|girlfriend|boss|ex|dog|cat; lets ~2; haha|lol|hmm|wow|ugh",
+    ),
+    (
+        "puzzle",
+        "suppose|imagine|if|assume ~4 NUM; probability|odds|chance ~2; expected number|value; area|volume|perimeter|circumference of; next number; NUM NUM NUM; how many ~6 if|when|would; train ~6 leaves; complete the sequence; solve",
+    ),
     ("identifier", "IDENT"),
     ("entity.year", "in|since|during|by|from|of YEAR4"),
     ("alternatives", "EITHER; which is|are|of|one ~12 EITHER"),
@@ -368,9 +411,6 @@ pub(super) const POLITE_HEADS: &[&str] = &[
     "can i ask",
     "could i ask",
     "do you know",
-    "could you tell me",
-    "can you tell me",
-    "please tell me",
     "i want to know",
     "i would like to know",
     "id like to know",

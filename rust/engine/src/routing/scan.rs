@@ -1,6 +1,6 @@
 //! Splits a query into folded, spelled-right words without its polite phrases, and notes the marks between them.
 
-use super::book::{Book, UNKNOWN, Word, hash_byte, mix};
+use super::book::{Book, UNKNOWN, Word, hash_byte, hash_word, mix};
 
 /// Bytes of a query that are read: the first three quarters of this, and the last quarter.
 pub const MAX_BYTES: usize = 2048;
@@ -19,6 +19,8 @@ pub(super) struct Token {
     pub(super) classes: u128,
     /// A comma, semicolon or line break stands before it.
     pub(super) item: bool,
+    /// Any mark but a hyphen, an apostrophe or a bracket stands before it.
+    pub(super) clause: bool,
 }
 
 /// What stands between words and matters: text that seems to be supplied rather than asked.
@@ -68,7 +70,7 @@ impl Scan {
 
     fn part(&mut self, text: &str, from: usize, to: usize, book: &Book) {
         let bytes = &text.as_bytes()[..to];
-        let (mut at, mut item) = (from, false);
+        let (mut at, mut item, mut clause) = (from, false, false);
         while at < to {
             let kind = KINDS[usize::from(bytes[at])];
             if kind == SPACE {
@@ -77,6 +79,7 @@ impl Scan {
             }
             if kind == MARK {
                 item |= matches!(bytes[at], b',' | b';' | b'\n');
+                clause |= matches!(bytes[at], b',' | b';' | b'\n' | b'.' | b':' | b'?' | b'!');
                 self.mark(u32::from(bytes[at]), at, at + 1, to);
                 at += 1;
                 continue;
@@ -90,13 +93,19 @@ impl Scan {
                     continue;
                 }
             }
-            at = self.word(text, at, to, item, book);
-            item = false;
+            let (count, last) = (self.all.len(), self.all.last().map(|token| (token.item, token.clause)));
+            at = self.word(text, at, to, book);
+            // A word put together with the one before keeps what stood before that.
+            let before = if self.all.len() > count { Some((item, clause)) } else { last };
+            if let (Some(token), Some(before)) = (self.all.last_mut(), before) {
+                (token.item, token.clause) = before;
+            }
+            (item, clause) = (false, false);
         }
     }
 
     /// Reads the word at `start`; its end.
-    fn word(&mut self, text: &str, start: usize, to: usize, item: bool, book: &Book) -> usize {
+    fn word(&mut self, text: &str, start: usize, to: usize, book: &Book) -> usize {
         let bytes = &text.as_bytes()[..to];
         let (mut at, begin, mut hash) = (start, self.folded.len(), SEED);
         let (mut letters, mut digits, mut joins) = (0_usize, 0_usize, 0_usize);
@@ -134,16 +143,22 @@ impl Scan {
             hash = hash_byte(hash, lower);
             at += 1;
         }
+        let (begin, start, hash) = self.rejoined(text, begin, start, mix(hash));
         let folded = &self.folded[begin..];
-        let (mut hash, mut classes, mut word) = (mix(hash), 0, UNKNOWN);
+        let (mut hash, mut classes, mut word) = (hash, 0, UNKNOWN);
         if letters == 0 && digits > 0 {
             classes = book.number.0;
+            // Long numbers and names of parts are all alike; so are words that nobody knows, but for their ending.
+            if digits > 2 {
+                hash = mix(digits.min(9) as u64);
+            }
             classes |= if digits == 4 && matches!(folded[0], b'1' | b'2') { book.year.0 } else { 0 };
             if arithmetic_follows(&text[at..to]) {
                 self.marks.digits.get_or_insert((start as u32, at as u32));
             }
         } else if joins > 0 && letters + digits > 1 || letters > 0 && digits > 0 && !is_ordinal(folded) {
             classes = book.identifier.0;
+            hash = mix(10);
         } else {
             word = book.find(hash);
             if word == UNKNOWN {
@@ -151,11 +166,31 @@ impl Scan {
             }
             if let Some(known) = book.words.get(word as usize) {
                 (hash, classes) = (known.hash, known.classes);
+            } else {
+                hash = mix(u64::from(ending(folded)));
             }
         }
         let (from, end) = (begin as u32, self.folded.len() as u32);
-        self.all.push(Token { start: start as u32, end: at as u32, from, to: end, hash, word, classes, item });
+        let (start, to) = (start as u32, end);
+        self.all.push(Token { start, end: at as u32, from, to, hash, word, classes, item: false, clause: false });
         at
+    }
+
+    /// Puts `don t` together again, as people write who write without apostrophes: where the word begins, in the buffer
+    /// and in the text, and its hash.
+    fn rejoined(&mut self, text: &str, begin: usize, start: usize, hash: u64) -> (usize, usize, u64) {
+        let same = (begin, start, hash);
+        let ending = &self.folded[begin..];
+        if ending.len() > 2 || !ENDINGS.contains(&ending) {
+            return same;
+        }
+        let Some(before) = self.all.last() else { return same };
+        let (from, first, end) = (before.from as usize, before.start as usize, before.end as usize);
+        if &text[end..start] != " " || !self.folded[from..begin].iter().all(u8::is_ascii_alphabetic) {
+            return same;
+        }
+        self.all.pop();
+        (from, first, hash_word(&self.folded[from..]))
     }
 
     fn mark(&mut self, mark: u32, at: usize, after: usize, to: usize) {
@@ -174,6 +209,9 @@ impl Scan {
         }
     }
 }
+
+/// What follows an apostrophe.
+const ENDINGS: [&[u8]; 7] = [b"s", b"t", b"m", b"d", b"re", b"ve", b"ll"];
 
 const SPACE: u8 = 0;
 const MARK: u8 = 1;
@@ -199,6 +237,18 @@ const fn kinds() -> [u8; 256] {
         byte += 1;
     }
     kinds
+}
+
+/// What a word that nobody knows looks like by its ending.
+pub(super) fn ending(folded: &[u8]) -> u32 {
+    match folded {
+        [.., b'i', b'n', b'g'] => 11,
+        [.., b'l', b'y'] => 12,
+        [.., b'e', b'd'] => 13,
+        [.., b's', b's'] => 14,
+        [.., b's'] => 15,
+        _ => 14,
+    }
 }
 
 /// Where the parts of a text that are read end and begin: `0..head` and `tail..`.
