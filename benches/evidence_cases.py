@@ -44,9 +44,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Seen:
-    """A case as the text tells it, and as the index does: exactly what ``ask`` goes by."""
+    """A case as the router tells it, as it is read again, and as the index does: exactly what ``ask`` goes by."""
 
     case: Case
+    first: Route
     route: Route
     answerability: float
     least: float
@@ -77,19 +78,17 @@ def handbook(embedder: str) -> Iterator[ragstone.Index]:
         yield index
 
 
-def seen(
-    index: ragstone.Index, given: Sequence[Case], told: Callable[[Case], Route] = lambda case: route(case.text)
-) -> list[Seen]:
-    """What text and index say of each case, searched as ``ask`` searches; ``told`` may route by another router."""
+def seen(index: ragstone.Index, given: Sequence[Case], told: Callable[[Case], tuple[Route, Route]]) -> list[Seen]:
+    """What text and index say of each case, searched as ``ask`` does; ``told`` has its first and its second route."""
     rows = []
     for case in given:
-        routed = told(case)
+        first, read = told(case)
         # The spans that a demand stands in are those of the shipped router.
-        asked = factual_part(case.text, route(case.text)) if routed.path == "hybrid" else case.text
+        asked = factual_part(case.text, route(case.text)) if read.path == "hybrid" else case.text
         result, evidence = index.search_with_evidence(asked)
         model = index.judge(evidence)
         answerability = model.probability(evidence) if result.hits else 0.0
-        rows.append(Seen(case, routed, answerability, model.threshold, bool(style_guides(result.hits))))
+        rows.append(Seen(case, first, read, answerability, model.threshold, bool(style_guides(result.hits))))
     return rows
 
 

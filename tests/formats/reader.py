@@ -216,6 +216,12 @@ class Segment(Inverted):
         """The change log (section 4.2)."""
         return [json.loads(line) for line in self.file.sections["history"].splitlines()]
 
+    @property
+    def lost_facts(self) -> list[tuple[dict[str, Any], tuple[int, ...]]]:
+        """Each fact that a replacement took away, with its change (section 4.2)."""
+        rows = struct.iter_unpack("<I4BQ8I", self.file.sections.get("history.facts", b""))
+        return [(self.history[row[0]], row[1:]) for row in rows]
+
     def _documents(self) -> Iterator[Document]:
         sections = self.file.sections
         strings, contexts, texts = sections["doc.strings"], sections["chunk.contexts"], sections["text"]

@@ -6,6 +6,7 @@ They are large and no dependency: install `datasets`, `trl`, `axolotl` or `llama
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,18 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Handoff:
 
 def rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+
+
+def imported(name: str) -> Any:
+    """A module of a trainer; these pin each other's versions, so that one may be there and not load."""
+    package = name.split(".")[0]
+    return pytest.importorskip(name, reason=f"pip install {package}", exc_type=ImportError)
+
+
+def settings(bundle: Handoff, name: str) -> set[str]:
+    """Names of the options that a configuration sets."""
+    yaml = pytest.importorskip("yaml", reason="pip install pyyaml")
+    return set(yaml.safe_load((bundle.folder / "configs" / f"{name}.yaml").read_text()))
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -53,7 +66,7 @@ def test_datasets_loads_what_dataset_info_names(bundle: Handoff, tmp_path: Path)
 @pytest.mark.filterwarnings("ignore")
 def test_trl_knows_the_forms(bundle: Handoff) -> None:
     """Catches rows that TRL does not take for conversations."""
-    data_utils = pytest.importorskip("trl.data_utils", reason="pip install trl")
+    data_utils = imported("trl.data_utils")
     for form in ("messages", "prompt_completion"):
         for row in rows(bundle.folder / "data" / form / "train.jsonl"):
             assert data_utils.is_conversational(row)
@@ -62,9 +75,9 @@ def test_trl_knows_the_forms(bundle: Handoff) -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_llamafactory_converts_every_row(bundle: Handoff) -> None:
     """Catches a row that LLaMA-Factory skips as broken, or an answer that it loses."""
-    parser = pytest.importorskip("llamafactory.data.parser", reason="pip install llamafactory")
-    converter = pytest.importorskip("llamafactory.data.converter", reason="pip install llamafactory")
-    hparams = pytest.importorskip("llamafactory.hparams.data_args", reason="pip install llamafactory")
+    parser, converter, hparams = (
+        imported(f"llamafactory.{name}") for name in ("data.parser", "data.converter", "hparams")
+    )
     names = ["alpaca_train", "messages_train"]
     arguments = hparams.DataArguments(dataset_dir=str(bundle.folder / "data"), dataset=names)
     for attributes in parser.get_dataset_list(names, str(bundle.folder / "data")):
@@ -79,8 +92,22 @@ def test_llamafactory_converts_every_row(bundle: Handoff) -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_axolotl_takes_the_configuration(bundle: Handoff) -> None:
     """Catches an option that Axolotl does not know, or two that exclude each other."""
-    schemas = pytest.importorskip("axolotl.utils.schemas.config", reason="pip install axolotl")
-    yaml = pytest.importorskip("yaml", reason="pip install pyyaml")
-    settings = yaml.safe_load((bundle.folder / "configs" / "axolotl.yaml").read_text())
-    known = set(schemas.AxolotlInputConfig.model_fields)
-    assert set(settings) <= known
+    known = set(imported("axolotl.utils.schemas.config").AxolotlInputConfig.model_fields)
+    assert settings(bundle, "axolotl") <= known
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_trl_takes_the_configuration(bundle: Handoff) -> None:
+    """Catches an option that `trl sft` does not know: it stops at the first."""
+    trl = imported("trl")
+    known = {field.name for one in (trl.SFTConfig, trl.ModelConfig, trl.ScriptArguments) for field in fields(one)}
+    assert settings(bundle, "trl_sft") <= known
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_llamafactory_takes_the_configuration(bundle: Handoff) -> None:
+    """Catches an option that LLaMA-Factory does not know."""
+    hparams = imported("llamafactory.hparams")
+    names = ("ModelArguments", "DataArguments", "FinetuningArguments", "TrainingArguments")
+    known = {field.name for name in names for field in fields(getattr(hparams, name))}
+    assert settings(bundle, "llamafactory") <= known

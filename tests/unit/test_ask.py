@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -139,6 +140,15 @@ def test_a_policy_found_first_warns_of_nothing(company: ragstone.Index) -> None:
     assert not company.ask("Write a tweet about the refund policy", principals=["editors"]).warnings
     hits = company.search("refund policy", principals=["editors"], top_k=3).hits
     assert "voice" in [hit.document_id for hit in hits] and style_guides(hits) == ()
+
+
+def test_a_long_request_is_read_at_its_ends(handbook: ragstone.Index) -> None:
+    """A request with a book in it that is embedded and searched in full, although no passage is wanted."""
+    long = "Rewrite this in our brand voice: " + "your parcel was lost and we are sorry for it. " * 20_000
+    started = time.perf_counter()
+    answer = handbook.ask(long)
+    assert (answer.path, answer.hits) == ("advisory_finetune", ())
+    assert answer.query == long and time.perf_counter() - started < 2
 
 
 def test_answers_are_the_same_each_time(handbook: ragstone.Index) -> None:

@@ -159,13 +159,13 @@ def test_low_recall_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """Catches a benchmark that is content with anything."""
     with ragstone.open(tmp_path / "kb", embedder="hashing") as index:
         index.upsert(documents(50))
-        search = index.search
+        search = index._compared
 
-        def forgetful(query: str | None = None, **options: object) -> SearchResult:
-            result = search(query, **options)  # type: ignore[arg-type]
-            return result if options.get("exact") else SearchResult("", result.hits[1:], "dense", result.snapshot, 0.0)
+        def forgetful(*, exact: bool, **options: object) -> SearchResult:
+            result = search(exact=exact, **options)  # type: ignore[arg-type]
+            return result if exact else SearchResult("", result.hits[1:], "dense", result.snapshot, 0.0)
 
-        monkeypatch.setattr(index, "search", forgetful)
+        monkeypatch.setattr(index, "_compared", forgetful)
         found = measure(index, ["article 7"])
     assert found.recall is not None
     assert found.recall.recall == pytest.approx(0.9)

@@ -78,6 +78,15 @@ def test_what_the_index_would_abstain_from_is_no_answer() -> None:
     assert with_evidence(keyword, 0.8, least=0.85).path == "pass"
 
 
+def test_of_a_keyword_the_corpus_decides() -> None:
+    """A bare keyword that is not looked up although the corpus holds it."""
+    keyword = routed(0.01, 0.12)
+    assert with_evidence(keyword, 0.6).path == "pass"
+    assert with_evidence(keyword, 0.6, keyword=True).path == "retrieve"
+    assert with_evidence(keyword, 0.4, keyword=True).path == "pass"
+    assert with_evidence(routed(0.01, 0.05), 0.99, keyword=True).path == "pass"
+
+
 def test_what_surely_asks_for_nothing_is_left_alone() -> None:
     """A greeting that becomes a question because the corpus says hello too."""
     greeting, keyword = routed(0.01, 0.01), routed(0.01, 0.2)

@@ -218,7 +218,7 @@ def test_time_and_users_decide_the_split(bundle: tuple[Path, Handoff]) -> None:
 
 def test_exported_splits_do_not_leak(tmp_path: Path) -> None:
     """Catches near-duplicates on both sides of what was written, read back from the files."""
-    examples = labelled(6, 40)
+    examples = labelled(4, 24)
     examples += [{"text": f"please {row['text']} thank you", "label": row["label"]} for row in examples[::3]]
     done = write(tmp_path / "b", examples)
     parts = {
@@ -232,9 +232,9 @@ def test_exported_splits_do_not_leak(tmp_path: Path) -> None:
 
 def test_77_labels_are_found_and_measured(tmp_path: Path) -> None:
     """Catches labels that are lost, counted wrongly, or not scored beside both baselines."""
-    done = write(tmp_path / "b", labelled(77, 12))
+    done = write(tmp_path / "b", labelled(77, 8))
     assert (done.task, len(done.labels)) == ("labels", 77)
-    assert set(done.labels.values()) == {12}
+    assert set(done.labels.values()) == {8}
     found = json.loads((tmp_path / "b" / "eval" / "labels.json").read_text())
     assert len(found["labels"]) == 77
     assert done.case is not None and done.case["labels"] == 77
@@ -386,35 +386,36 @@ def test_what_history_proves_is_in_no_exported_file(tmp_path: Path, revised: rag
     assert "€149.00" in "".join(path.read_text() for path in (tmp_path / "kept" / "data").rglob("*.jsonl"))
 
 
-def test_hybrid_requests_hold_chunks_and_answers_cite_them(tmp_path: Path) -> None:
+def test_hybrid_requests_hold_chunks_and_answers_cite_them(tmp_path: Path, revised: ragstone.Index) -> None:
     """Catches facts trained into a model that is to look them up: each citation names a chunk in the request."""
     texts = {
-        "returns": "Unused goods may be returned within 45 days of delivery. Faulty goods go back at any time.",
         "certificates": "A gateway that lost its certificate fetches a new one if its button is held for a while.",
         "battery": "Error E-31 means that the battery of the node is weak and has to be changed.",
         "delivery": "Parcels to Sweden are not delivered on Saturdays. Monday is the first day of delivery.",
         "travel": "Take the train if the journey needs less than six hours.",
     }
+    revised.upsert([ragstone.Document(name, text) for name, text in texts.items()])
     pairs = [
-        ("My node shows E-31, why?", "Error E-31 means that the battery of the node is weak."),
+        ("My node shows E-31, why?", "Error E-31 means that the battery of the node is weak. We are glad to help!"),
         ("Do you deliver to Sweden on Saturdays?", "Parcels to Sweden are not delivered on Saturdays."),
         ("Plane or train?", "Take the train if the journey needs less than six hours."),
         ("What is the capital of France?", "The capital of France is Paris, a city of 2 million people."),
+        ("How long may goods be returned?", "Unused goods may be returned within 30 days of delivery."),
     ]
-    with ragstone.open(tmp_path / "kb", embedder="builtin") as index:
-        index.upsert([ragstone.Document(name, text) for name, text in texts.items()])
-        done = write_bundle(
-            tmp_path / "b", recommendation={"decision": {"outcome": "hybrid"}}, examples=pairs, index=index
-        )
-    assert done.dropped == 1
-    assert "no retrieved chunk supports" in rows(tmp_path / "b" / "dropped.jsonl")[0]["reason"]
+    advice = {"decision": {"outcome": "hybrid"}}
+    done = write_bundle(tmp_path / "b", recommendation=advice, examples=pairs, index=revised)
+    reasons = {row["line"]: row["reason"] for row in rows(tmp_path / "b" / "dropped.jsonl")}
+    assert set(reasons) == {4, 5} and "no retrieved chunk supports" in reasons[4]
+    proven = [row for row in rows(tmp_path / "b" / "volatile_facts.jsonl") if row["proven"]]
+    assert [(row["line"], row["text"]) for row in proven] == [(5, "30 days")] and done.proven == 1
     seen = [row for part in data(tmp_path / "b", "prompt_completion").values() for row in part]
     assert len(seen) == 3
     for row in seen:
         request, answer = row["prompt"][-1]["content"], row["completion"][0]["content"]
         cited = answer[answer.index("[") + 1 : answer.index("]")]
-        assert f"[{cited}] " in request and request.count("\n\n[") >= 3
-        assert "Question: " in request
+        assert "#" in cited and f"[{cited}] " in request
+        assert request.count("\n\n[") == 4 and "Question: " in request
+    assert any("We are glad to help!" in row["completion"][0]["content"] for row in seen)
 
 
 @pytest.mark.parametrize(
@@ -428,7 +429,7 @@ def test_hybrid_requests_hold_chunks_and_answers_cite_them(tmp_path: Path) -> No
         ({"volatile": "burn"}, "volatile is 'burn'"),
         ({"embedder": "nobody"}, "there is no embedder 'nobody'"),
         ({"examples": []}, "none of 0 examples is usable"),
-        ({"examples": [("q", "€5")]}, "none of 1 examples is left after cleaning"),
+        ({"examples": [("q", "€5")]}, "none of 1 examples is left after cleaning; the first says little"),
         ({"recommendation": "rag"}, "recommendation is 'rag'"),
         ({"recommendation": {"decision": object()}}, "cannot be written as JSON"),
         ({"recommendation": {"share": float("nan")}}, "cannot be written as JSON"),

@@ -9,6 +9,7 @@ import pytest
 
 from ragstone.errors import InvalidInput
 from ragstone.handoff.examples import read_examples, task_of
+from ragstone.recommendation.queries import read_queries
 
 GOOD = ("q", "a")
 
@@ -103,6 +104,13 @@ def test_what_cannot_be_used_is_told(row: object, reason: str) -> None:
     assert [example.line for example in found.usable] == [1, 3]
     assert found.dropped[0].line == 2
     assert reason in found.dropped[0].reason
+
+
+def test_a_query_log_gives_its_answers() -> None:
+    """Catches a log whose accepted answers are not taken, or whose other queries are."""
+    log = read_queries([{"text": "Where is it?", "answer": "On its way."}, {"text": "Who?"}])
+    [example] = read_examples(log).usable  # type: ignore[arg-type]
+    assert (example.request, example.completion) == ("Where is it?", "On its way.")
 
 
 def test_a_file_is_read_line_by_line(tmp_path: Path) -> None:

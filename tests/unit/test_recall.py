@@ -144,13 +144,13 @@ def test_nothing_to_compare_is_said(tmp_path: Path) -> None:
 def counted(index: ragstone.Index, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Whether each search from now on was exact."""
     searches: list[bool] = []
-    search = index.search
+    search = index._compared
 
     def counting(*arguments: object, **options: object) -> SearchResult:
         searches.append(bool(options.get("exact")))
         return search(*arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(index, "search", counting)
+    monkeypatch.setattr(index, "_compared", counting)
     return searches
 
 
@@ -173,13 +173,13 @@ def test_stats_measures_once_for_each_generation(tmp_path: Path, monkeypatch: py
 def test_stats_tells_of_a_search_that_misses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches a figure that is 1.0 whatever the search finds."""
     with filled(tmp_path / "kb", vectors(300)) as index:
-        search = index.search
+        search = index._compared
 
         def forgetful(*, exact: bool, **options: object) -> SearchResult:
             result = search(exact=exact, **options)  # type: ignore[arg-type]
             return result if exact else SearchResult("", result.hits[3:], "dense", result.snapshot, 0.0)
 
-        monkeypatch.setattr(index, "search", forgetful)
+        monkeypatch.setattr(index, "_compared", forgetful)
         assert index.stats()["dense_recall_at_10"] == pytest.approx(0.7)
         assert index.recall().recall == pytest.approx(0.7)
 

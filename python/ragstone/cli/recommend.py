@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -65,12 +64,9 @@ def _recommend(options: argparse.Namespace) -> int:
 
 
 def _handoff(options: argparse.Namespace) -> int:
-    schema = None
-    if options.schema is not None:
-        try:
-            schema = json.loads(options.schema.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise InvalidInput(f"cannot read the schema {str(options.schema)!r}: {error}") from None
+    from ragstone.evaluation.finetune import read_schema
+
+    schema = None if options.schema is None else read_schema(options.schema)
     with ExitStack() as stack:
         made = _made(options, stack)
         bundle = made.handoff(

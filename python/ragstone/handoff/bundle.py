@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -13,9 +13,9 @@ from ragstone.arguments import integer, number, one_of, shown
 from ragstone.embedding import embedder as find_embedder
 from ragstone.errors import InvalidInput
 from ragstone.handoff.citing import Citing, Searches, with_chunks
-from ragstone.handoff.cleaning import Volatile, clean
+from ragstone.handoff.cleaning import Cleaned, Volatile, clean
 from ragstone.handoff.contents import contents
-from ragstone.handoff.examples import Example, Examples, Task, read_examples, task_of
+from ragstone.handoff.examples import Task, read_examples, task_of
 from ragstone.handoff.folder import check_place, write_folder
 from ragstone.handoff.formats import FORMATS
 from ragstone.handoff.measured import outcome_of
@@ -155,6 +155,8 @@ def write_bundle(
     place = _place(folder, overwrite)
     record = _record(recommendation)
     forms = _forms(formats)
+    if schema is not None and not isinstance(schema, Mapping):
+        raise InvalidInput(f"schema is {shown(schema)}: pass a JSON Schema as a mapping, or None")
     seed = integer(seed, "seed", 0, (1 << 63) - 1)
     shares = (number(valid_share, "valid_share", 0, 0.45), number(test_share, "test_share", 0, 0.45))
     one_of(volatile, "volatile", ("auto", "mask", "drop", "keep"))
@@ -163,10 +165,16 @@ def write_bundle(
     meaning = find_embedder(embedder) if isinstance(embedder, str) else embedder
     read = read_examples(examples)
     task = "json" if schema is not None else task_of(read.usable)
-    usable, citing = _with_chunks(read, outcome_of(record), index, task, seed)
-    cleaned = clean(usable, task=task, index=cast("History | None", index), volatile=volatile, personal=personal)
+    past = cast("History | None", index)
+    citing: Citing | None = None
+    cleaned = clean(read.usable, task=task, index=past, volatile=volatile, personal=personal)
+    if index is not None and task == "text" and outcome_of(record) == "hybrid":
+        citing = with_chunks(read.usable, cast("Searches", index), seed=seed)
+        again = clean(citing.usable, task=task, index=past, volatile=volatile, personal=personal, passages=True)
+        cleaned = _with_former_facts(again, cleaned)
     if not cleaned.usable:
-        raise InvalidInput(f"none of {len(read.usable):,} examples is left after cleaning: {cleaned.dropped[0].reason}")
+        first = (*cleaned.dropped, *(() if citing is None else citing.dropped))[0].reason
+        raise InvalidInput(f"none of {len(read.usable):,} examples is left after cleaning; the first {first}")
     found = measure(
         record,
         read,
@@ -232,17 +240,12 @@ def _forms(formats: object) -> tuple[str, ...]:
     return tuple(form for form in FORMATS if form in named)
 
 
-def _with_chunks(
-    read: Examples, outcome: str, index: SearchIndex | None, task: Task, seed: int
-) -> tuple[tuple[Example, ...], Citing | None]:
-    """Examples that answer from chunks, where both are advised and answers are text."""
-    if outcome != "hybrid" or index is None or task != "text":
-        return read.usable, None
-    citing = with_chunks(read.usable, cast("Searches", index), seed=seed)
-    if not citing.usable:
-        # Style without facts is still worth learning; the plan says that nothing could be cited.
-        return read.usable, replace(citing, dropped=())
-    return citing.usable, citing
+def _with_former_facts(cleaned: Cleaned, before: Cleaned) -> Cleaned:
+    """What became of examples with chunks, and what history proves of all, those that no chunk supports included."""
+    proven = [row for row in before.facts if row["proven"]]
+    cleaned.facts = proven + [row for row in cleaned.facts if not row["proven"]]
+    cleaned.proven, cleaned.volatile = before.proven, before.volatile
+    return cleaned
 
 
 def _range(estimate: Mapping[str, float]) -> str:

@@ -1,7 +1,7 @@
 """Turns examples into ones that answer from retrieved chunks: the model learns form and citing, the facts stay outside.
 
 As in RAFT (Zhang et al. 2024, arXiv 2403.10131) a request comes with the chunks that answer it and with distractors. An
-answer that no chunk supports is left out: trained on, it would teach the model to make facts up.
+answer with a number, date, name or code that no chunk has is left out: it would teach the model to make facts up.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ _SEARCHED = 10
 # Searches that go together.
 _AT_ONCE = 256
 _SENTENCE_ENDS = ".!?…"
+# What no chunk states and a model must not learn; other words that no chunk has are the house's manner of speaking.
+_FACTS = frozenset(["number", "date", "identifier", "name"])
 
 
 class Searches(Protocol):
@@ -47,7 +49,8 @@ def with_chunks(examples: Sequence[Example], index: Searches, *, seed: int = 0) 
 
     Oracles are the hits that support a sentence of the answer (tier T0 of groundedness), or that belong to documents
     the example names; distractors are the best of the other hits. Chunks are shuffled and carry their ids; each
-    sentence of the answer cites one in brackets. Examples with a sentence that no chunk supports are left out.
+    sentence of the answer that a chunk supports cites it in brackets. Examples with a fact that no chunk states are
+    left out, and those without anything to cite.
 
     Args:
         examples: Examples whose answers state facts of the index.
@@ -87,7 +90,9 @@ def _cited(example: Example, hits: Sequence[Hit], checker: Checker) -> tuple[str
         if not sentence.checkable:
             continue
         if not sentence.supported or not sentence.sources:
-            return "", []
+            if any(part.kind in _FACTS for part in sentence.unsupported):
+                return "", []
+            continue
         hit = pool[sentence.sources[0] - 1]
         used[hit.chunk_id] = hit
         end = sentence.end

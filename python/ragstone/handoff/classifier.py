@@ -19,11 +19,11 @@ _Vectors = NDArray[np.float32]
 _Values = NDArray[np.float64]
 _Codes = NDArray[np.int64]
 
-PENALTIES = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
+PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2)
 _FOLDS = 3
 # Cross-validation looks at no more: the penalty does not hang on the last example.
-_CHOOSING_MAX = 2000
-_STEPS, _STEPS_CHOOSING = 60, 30
+_CHOOSING_MAX = 1000
+_STEPS, _STEPS_CHOOSING = 60, 25
 _NEIGHBOURS = 5
 _BLOCK = 4096
 

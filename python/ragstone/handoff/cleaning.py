@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
@@ -22,6 +23,8 @@ Volatile: TypeAlias = Literal["auto", "mask", "drop", "keep"]
 _WORDS_LEAST = 2
 # Masking may bring to light what a longer span hid; it ends soon, for every round leaves less text.
 _ROUNDS = 4
+# A citation; the numbers in it are no facts.
+_CITED = re.compile(r"\[[^\[\]\n]*#\d+\]")
 
 
 @dataclass(slots=True)
@@ -67,6 +70,7 @@ def clean(
     index: History | None = None,
     volatile: Volatile = "auto",
     personal: Literal["mask", "keep"] = "mask",
+    passages: bool = False,
 ) -> Cleaned:
     """Mask or drop what should not be learnt, and leave out what is there twice.
 
@@ -80,6 +84,7 @@ def clean(
         volatile: ``"auto"`` masks what is proven or usually changes and keeps dates and quantities; ``"mask"`` masks
             those too; ``"drop"`` leaves out examples that would be masked; ``"keep"`` only reports.
         personal: ``"mask"``, or ``"keep"`` for texts that may be trained on as they are.
+        passages: Whether requests hold chunks of the index, which state what is true today, and answers cite them.
 
     Raises:
         InvalidInput: The index cannot tell superseded facts.
@@ -91,8 +96,8 @@ def clean(
     found = Cleaned()
     for draft in drafts:
         _personal(draft, task, personal, found)
-    for number in range(_ROUNDS):
-        if not _proven(drafts, index, volatile, found, first=number == 0):
+    for _ in range(_ROUNDS):
+        if not _proven(drafts, index, volatile, found, passages):
             break
     for draft in drafts:
         if not draft.reason:
@@ -113,19 +118,18 @@ def _personal(draft: _Draft, task: Task, how: str, found: Cleaned) -> None:
             draft.texts[place] = draft.slots.masked(text, spans)
 
 
-def _proven(drafts: list[_Draft], index: History | None, volatile: Volatile, found: Cleaned, *, first: bool) -> bool:
+def _proven(drafts: list[_Draft], index: History | None, volatile: Volatile, found: Cleaned, passages: bool) -> bool:
     """One round over all texts; whether another is needed."""
     places = [
         (draft, place)
         for draft in drafts
         if not draft.reason
         for place in range(len(draft.texts))
-        if draft.texts[place]
+        if draft.texts[place] and not (passages and place == len(draft.texts) - 2)
     ]
+    texts = [_CITED.sub(lambda mark: " " * len(mark[0]), draft.texts[place]) for draft, place in places]
     again = False
-    for (draft, place), facts in zip(
-        places, proven_facts(index, [draft.texts[place] for draft, place in places]), strict=True
-    ):
+    for (draft, place), facts in zip(places, proven_facts(index, texts), strict=True):
         if not facts:
             continue
         draft.proven = draft.volatile = True
@@ -212,10 +216,15 @@ def _spoilt(draft: _Draft, example: Example, task: Task) -> str:
     if example.completion == draft.example.completion:
         return ""
     if task == "json":
-        try:
-            parsed(example.completion)
-        except InvalidInput:
-            return "is no JSON any more once its changing facts are masked"
-        return ""
+        spoilt = _is_json(draft.example.completion) and not _is_json(example.completion)
+        return "is no JSON any more once its changing facts are masked" if spoilt else ""
     rest = [word for word in words(SLOT.sub(" ", example.completion)) if word]
     return "says little but facts that change" if len(rest) < _WORDS_LEAST else ""
+
+
+def _is_json(text: str) -> bool:
+    try:
+        parsed(text)
+    except InvalidInput:
+        return False
+    return True

@@ -167,7 +167,7 @@ gradient_accumulation_steps: {_ACCUMULATED}
 num_train_epochs: {_EPOCHS}
 learning_rate: 0.0002
 lr_scheduler_type: cosine
-warmup_ratio: 0.05
+warmup_steps: {max(1, steps // 4)}
 bf16: true
 logging_steps: 10
 report_to: none

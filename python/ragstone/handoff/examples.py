@@ -105,6 +105,8 @@ class _Unusable(Exception):
 def read_examples(examples: str | os.PathLike[str] | Iterable[object]) -> Examples:
     """Read examples from a JSON Lines file, or from rows: mappings, or pairs of request and answer.
 
+    A query log that was read has the answers that were accepted in ``answers``, by query; it may be passed as it is.
+
     Raises:
         InvalidInput: There is no such file, it is not UTF-8, there are more than 2,000,000 rows, or none is usable.
 
@@ -154,6 +156,8 @@ def _is_json(text: str) -> bool:
 def _rows(examples: str | os.PathLike[str] | Iterable[object]) -> Iterator[tuple[int, object]]:
     if isinstance(examples, (str, os.PathLike)):
         yield from table_lines(Path(examples))
+    elif isinstance(answers := getattr(examples, "answers", None), Mapping):
+        yield from enumerate(answers.items(), 1)
     elif isinstance(examples, Iterable) and not isinstance(examples, (bytes, Mapping)):
         yield from enumerate(examples, 1)
     else:

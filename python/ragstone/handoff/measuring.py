@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ragstone.errors import InvalidInput
 from ragstone.handoff.case import LabelCase, measure_labels
 from ragstone.handoff.citing import Citing
 from ragstone.handoff.cleaning import Cleaned
@@ -65,12 +66,14 @@ def measure(
     tokens = [-(-size // _CHARACTERS_A_TOKEN) for size in sizes]
     trained = max(len(parts["train"]), 1)
     answers = _schema(examples, task, schema)
-    findings = tuple(_findings(parts, cleaned, citing, leakage, case, labels, largest, task, shares))
+    outcome, broken = outcome_of(recommendation), _no_json(examples) if task == "json" else 0
+    against = [*_not_advised(outcome), *_broken(broken, len(examples))]
+    findings = (*against, *_findings(parts, cleaned, citing, leakage, case, labels, largest, task, shares))
     enough = len(parts["train"]) >= FLOORS["least"] and len(parts["test"]) > 0
     several = task != "labels" or len({one.completion for one in parts["train"]}) > 1
     return Measured(
         task=task,
-        outcome=outcome_of(recommendation),
+        outcome=outcome,
         recommendation=recommendation,
         read=len(read.usable) + len(read.dropped),
         parts=parts,
@@ -91,7 +94,7 @@ def measure(
         embedder="none" if embedder is None else embedder.name,
         seed=seed,
         findings=findings,
-        ready=enough and several and leakage.leaking == 0,
+        ready=enough and several and leakage.leaking == 0 and not against,
     )
 
 
@@ -163,12 +166,32 @@ def _findings(
         yield f"{largest} of {len(cleaned.usable)} examples are one cluster of near-duplicates or one group"
     if cleaned.proven:
         yield f"{cleaned.proven} examples state facts that their documents no longer state: see volatile_facts.jsonl"
-    if citing is not None and not citing.usable:
-        yield "no answer is supported by the index's chunks: the examples teach form without citing"
+    if citing is not None and citing.dropped:
+        yield f"{len(citing.dropped)} answers are left out, for no chunk of the index states what they state"
     if task == "labels":
         yield from _label_findings(parts["train"], labels, case)
     if cleaned.conflicts and task == "labels":
         yield f"{cleaned.conflicts} examples contradict another of the same request: decide which label is right"
+
+
+def _not_advised(outcome: str) -> Iterator[str]:
+    if outcome in ("rag", "prompt_first", "undecided"):
+        yield f"the advice is {outcome.replace('_', ' ')}: nothing calls for training yet"
+
+
+def _broken(answers: int, examples: int) -> Iterator[str]:
+    if answers:
+        yield f"{answers} of {examples} answers are no JSON: mend or remove them, or leave the schema out"
+
+
+def _no_json(examples: Sequence[Example]) -> int:
+    broken = 0
+    for one in examples:
+        try:
+            parsed(one.completion)
+        except InvalidInput:
+            broken += 1
+    return broken
 
 
 def _label_findings(train: Sequence[Example], labels: Mapping[str, int], case: LabelCase | None) -> Iterator[str]:

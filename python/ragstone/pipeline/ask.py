@@ -7,19 +7,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ragstone.answerability import Model
 from ragstone.citation import context
 from ragstone.filters import FilterLike
 from ragstone.index import SearchIndex
 from ragstone.recommender import advise, factual_part, route
 from ragstone.recommender.evidence import may_ask, with_evidence
+from ragstone.recommender.reading import heads_of, is_keyword, read_again
 from ragstone.recommender.style_guide import is_style_guide
-from ragstone.records import Answer, Hit, Recorder, SearchResult, Stages
+from ragstone.records import Answer, Hit, Recorder, Route, SearchResult, Stages
 
 if TYPE_CHECKING:
     from ragstone._core import Evidence
 
 __all__ = ["ask", "style_guides"]
+
+# Of a long request so many characters of its beginning and its end are read, as by the router: in between is what it
+# wants to have worked on.
+_READ = (1536, 512)
 
 
 def ask(
@@ -35,8 +43,8 @@ def ask(
 ) -> Answer:
     """See :meth:`ragstone.pipeline.Index.ask`."""
     started = time.perf_counter()
-    routed = route(query)
-    stages = Stages(route=(time.perf_counter() - started) * 1000)
+    ends = query if len(query) <= sum(_READ) else f"{query[: _READ[0]]} {query[-_READ[1] :]}"
+    routed, vector, stages = _read(index, query, ends)
     hits: tuple[Hit, ...] = ()
     result: SearchResult | None = None
     probability: float | None = None
@@ -45,17 +53,30 @@ def ask(
     if may_ask(routed):
         behaves = routed.path in ("advisory_finetune", "hybrid")
         # What a behavioural request would retrieve as it stands is what to warn of.
-        asked = factual_part(query, routed) if routed.path == "hybrid" else query
+        asked = ends if routed.path == "advisory_finetune" else query
+        if routed.path == "hybrid":
+            asked = factual_part(query, routed)
         result, evidence = index.search_with_evidence(
-            asked, top_k=top_k, filter=filter, principals=principals, timeout_s=timeout_s
+            asked,
+            # What was embedded to be read is not embedded again.
+            vector=vector if asked == ends and index._searches_dense("hybrid") else None,
+            top_k=top_k,
+            filter=filter,
+            principals=principals,
+            timeout_s=timeout_s,
         )
-        stages = replace(result.stages or Stages(), route=stages.route)
+        searched = result.stages or Stages()
+        stages = replace(searched, route=stages.route, embed=stages.embed + searched.embed)
         model = judge(evidence)
         probability = model.probability(evidence)
         found = bool(result.hits) and probability >= model.threshold
         guides = style_guides(result.hits) if behaves else ()
         routed = with_evidence(
-            routed, probability if result.hits else 0.0, least=model.threshold, style_guide=bool(guides)
+            routed,
+            probability if result.hits else 0.0,
+            least=model.threshold,
+            style_guide=bool(guides),
+            keyword=is_keyword(query),
         )
     path = routed.path
     if path == "advisory_finetune":
@@ -80,6 +101,22 @@ def ask(
     if query_log is not None:
         query_log.record(answer, found=result, top_k=top_k)
     return answer
+
+
+def _read(index: SearchIndex, query: str, ends: str) -> tuple[Route, NDArray[np.float32] | None, Stages]:
+    """The route by the query's text, read twice where the index's embedder can; the vector made for that."""
+    started = time.perf_counter()
+    routed, vector, embedder = route(query), None, index.embedder
+    routing = (time.perf_counter() - started) * 1000
+    heads = None if is_keyword(query) else heads_of(embedder)
+    if embedder is None or heads is None:
+        return routed, vector, Stages(route=routing)
+    started = time.perf_counter()
+    vector = embedder.embed([ends])[0]
+    embedded = time.perf_counter()
+    routed = read_again(routed, vector, heads)
+    routing += (time.perf_counter() - embedded) * 1000
+    return routed, vector, Stages(route=routing, embed=(embedded - started) * 1000)
 
 
 def style_guides(hits: Sequence[Hit]) -> tuple[str, ...]:

@@ -100,6 +100,8 @@ def _add(found: _Found, source: object) -> None:
 def _object(path: Path) -> Mapping[str, object]:
     try:
         value = json.loads("\n".join(line for _, line in table_lines(path)))
+    except InvalidInput:
+        raise
     except (ValueError, RecursionError):
         raise InvalidInput(f"{str(path)!r} is no JSON: pass what ragstone eval prints with --json") from None
     if not isinstance(value, dict):

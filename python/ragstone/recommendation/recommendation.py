@@ -14,7 +14,7 @@ from ragstone.recommendation.html import page
 from ragstone.recommendation.known import upkeep
 from ragstone.recommendation.measurements import Project
 from ragstone.recommendation.policy import Dimension, Verdict
-from ragstone.recommendation.report import HEADLINES, aligned, markdown
+from ragstone.recommendation.report import HEADLINES, aligned, markdown, value_text
 from ragstone.recommendation.sensitivity import FlipPoint, flip_points
 from ragstone.recommendation.warnings import Mistake, warnings
 from ragstone.recommender.costs import Costs
@@ -115,14 +115,13 @@ class Recommendation:
             folder: Where the bundle goes; it must not exist, or be empty.
             examples: Pairs of request and answer: a JSON Lines file, or rows.
             seed: Of the split.
-            options: As :func:`ragstone.handoff.write_bundle` has them.
+            options: As :func:`ragstone.handoff.write_bundle` has them; costs are this project's where nothing else is said.
 
         Raises:
             InvalidInput: The examples cannot be used, or the folder is not empty.
         """
-        return write_bundle(
-            folder, recommendation=self.to_dict(), examples=examples, index=self._index, seed=seed, **options
-        )
+        options = {"costs": self.costs, "index": self._index, **options}
+        return write_bundle(folder, recommendation=self.to_dict(), examples=examples, seed=seed, **options)
 
     def __str__(self) -> str:
         blocks = [f"{self.decision} ({self.verdict.rule}): {HEADLINES[self.decision]}"]
@@ -137,7 +136,14 @@ class Recommendation:
             blocks.append("\n".join([f"{one.code}: {one.message}", *proof, f"  What to do: {one.action}."]))
         turning = [one for one in self.flip_points if one.then is not None]
         if turning:
-            rows = [(f"  {one.input}", f"{one.current} → {one.value}", f"{one.now} → {one.then}") for one in turning]
+            rows = [
+                (
+                    f"  {one.input}",
+                    f"{value_text(one.current)} → {value_text(one.value)}",
+                    f"{value_text(one.now)} → {value_text(one.then)}",
+                )
+                for one in turning
+            ]
             blocks.append("\n".join(["What would turn it:", *aligned(rows)]))
         hours = ", ".join(f"{one} {self.maintenance.hours(one):.1f}" for one in ("rag", "fine_tune", "hybrid"))
         blocks.append(f"Upkeep, hours of people a month: {hours}")

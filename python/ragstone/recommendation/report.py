@@ -16,7 +16,7 @@ from ragstone.recommendation.wording import days_text, number_text, share_text
 if TYPE_CHECKING:
     from ragstone.recommendation.recommendation import Recommendation
 
-__all__ = ["HEADLINES", "Section", "Table", "markdown", "sections"]
+__all__ = ["HEADLINES", "Section", "Table", "aligned", "markdown", "sections", "value_text"]
 
 HEADLINES = {
     "rag": "Retrieve: what is asked for is facts",
@@ -199,7 +199,7 @@ def _layers(made: Recommendation) -> Section:
 def _turns(made: Recommendation) -> Section:
     turning = [one for one in made.flip_points if one.then is not None]
     rows = tuple(
-        (one.input, _value(one.current), _value(one.value), f"{_value(one.now)} → {_value(one.then)}")
+        (one.input, value_text(one.current), value_text(one.value), f"{value_text(one.now)} → {value_text(one.then)}")
         for one in turning
     )
     still = sorted({one.input for one in made.flip_points} - {one.input for one in turning})
@@ -208,11 +208,14 @@ def _turns(made: Recommendation) -> Section:
     return Section("What would turn it", lines, Table(head, rows) if rows else None)
 
 
-def _value(value: object) -> str:
+def value_text(value: object) -> str:
+    """A value of an input as a report shows it."""
     if value is None:
         return "not known"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, float) and abs(value) < 1e-6:
+        return "0"
     return number_text(value) if isinstance(value, (int, float)) else str(value).replace("_", "-")
 
 

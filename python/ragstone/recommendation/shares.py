@@ -39,6 +39,8 @@ KINDS = ("other", "behavioural", "factual", "hybrid")
 """The kinds in the order of the router's path codes."""
 
 _DRAWS = 1000
+# All or none, but for rounding.
+_EDGE = 1e-3
 _STEPS = 200
 # Added to each count before drawing: Jeffreys' half to what was found, one (Laplace) to each kind of error, of which
 # few were seen or none. With less there, intervals fall short where shares are 0; the property test has the coverage.
@@ -99,7 +101,7 @@ def query_shares(
     if not asked:
         low, high = np.zeros_like(low), np.ones_like(high)
     estimates = {
-        name: Estimate(float(value), float(min(a, value)), float(max(b, value)), asked)
+        name: _at_least_exact(Estimate(float(value), float(min(a, value)), float(max(b, value)), asked), size)
         for name, value, a, b in zip(_TOLD, values, low, high, strict=True)
     }
     return QueryShares(
@@ -207,6 +209,17 @@ def _told(shares: _Array) -> _Array:
     facts, behaviour = factual + hybrid, behavioural + hybrid
     told = [other, behavioural, factual, hybrid, facts / counted, behaviour / counted, facts, behaviour]
     return np.asarray(np.clip(np.stack(told, axis=1), 0.0, 1.0))
+
+
+def _at_least_exact(share: Estimate, size: float) -> Estimate:
+    """A share of all or none, no surer than as many independent queries make it, each read rightly.
+
+    Where all queries are of one kind, each draw of the router's errors has the same answer: drawing tells of no doubt.
+    """
+    tries = max(math.floor(size + 1e-9), 1)
+    low = proportion(tries, tries).low if share.value > 1 - _EDGE else share.low
+    high = proportion(0, tries).high if share.value < _EDGE else share.high
+    return Estimate(share.value, min(share.low, low), max(share.high, high), share.samples)
 
 
 def _shares_of(totals: _Array) -> _Array:

@@ -89,9 +89,11 @@ def _volatile(project: Project) -> Iterator[tuple[str, str]]:
         return
     share, usable = share_text(examples.volatile.value), number_text(examples.usable)
     yield f"{share} of {usable} usable examples state a fact that has changed.", "examples.volatile"
-    for span, document, day in examples.volatile_proof[:_PROOF_SHOWN]:
+    # Several examples may state the same fact.
+    proof = tuple(dict.fromkeys(examples.volatile_proof))
+    for span, document, day in proof[:_PROOF_SHOWN]:
         yield f'"{_short(span)}" changed in "{_short(document)}" on {day}.', "examples.volatile_proof"
-    yield from _rest(len(examples.volatile_proof), "spans", "examples.volatile_proof")
+    yield from _rest(len(proof), "facts", "examples.volatile_proof")
 
 
 def _unevaluated(project: Project, rules: Rules, choice: Choice) -> Iterator[tuple[str, str]]:

@@ -1,27 +1,27 @@
 """Whether a query needs facts, told by its text and by the index together.
 
-The text alone tells well what a query demands, but not of a bare keyword whether it is a question. An index knows more:
+The text tells well what a query demands, but not of a bare keyword whether it is a question. An index knows more:
 whether it holds an answer. That it holds none proves nothing, for a question remains a question where the corpus has
 no answer; and that it holds one proves little, for a search finds something for "write a tweet about our refund
 policy" too. So evidence only ever speaks for facts, and where the text prescribes behaviour it speaks softly:
 
     p_facts = sigmoid(logit(text's p_facts) + weight · max(0, logit(answerability)))
 
-For a text that prescribes no behaviour the weight is 1: both are independent witnesses, and their odds multiply. For
-one that does it is fitted on labelled queries (``python/models/train_evidence.py``; ``EVIDENCE.md`` there says how
-little it changes), and a style guide that is found counts for nothing: it says how to write, not what. Without an index
-the text decides alone.
+For a text that prescribes no behaviour the weight is 1: two independent witnesses, whose odds multiply. For one that
+does it is fitted on labelled queries (``python/models/train_evidence.py``; ``EVIDENCE.md`` there says how little it
+changes), and a style guide that is found counts for nothing: it says how to write, not what. Of a keyword whose text
+leaves it open, the corpus decides. Without an index the text decides alone.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
 from ragstone.errors import InvalidInput
+from ragstone.recommender.reading import log_odds, sigmoid
 from ragstone.records import Path, Route
 
 __all__ = ["Weights", "may_ask", "shipped", "with_evidence"]
@@ -31,8 +31,6 @@ __all__ = ["Weights", "may_ask", "shipped", "with_evidence"]
 _P_FACTS_LEAST = 0.1
 # Where the router calls a decision uncertain, as in train_router.py.
 _MARGIN = 0.2
-# Log-odds are cut here, so that a probability of 0 or 1 stays one among others.
-_LIMIT = 20.0
 _PATHS: dict[tuple[bool, bool], Path] = {
     (True, False): "retrieve",
     (False, True): "advisory_finetune",
@@ -60,6 +58,7 @@ def with_evidence(
     *,
     least: float = 0.0,
     style_guide: bool = False,
+    keyword: bool = False,
     weights: Weights | None = None,
 ) -> Route:
     """The route as text and index decide it together; ``text_p_facts`` keeps what the text alone said.
@@ -71,6 +70,7 @@ def with_evidence(
         least: Answerability below which the index counts as having no answer: where ``ask`` would abstain.
         style_guide: Whether the best hit is a style guide's; see
             :func:`ragstone.recommender.style_guide.is_style_guide`.
+        keyword: Whether the query is too short to have a form; see :func:`ragstone.recommender.reading.is_keyword`.
         weights: Others than those that ship.
 
     Raises:
@@ -94,7 +94,9 @@ def with_evidence(
     p_facts = route.p_facts
     if counts:
         # Where the text is sure already, rounding must not take anything away.
-        p_facts = max(p_facts, _sigmoid(_log_odds(p_facts) + weight * _log_odds(answerability)))
+        p_facts = max(p_facts, sigmoid(log_odds(p_facts) + weight * log_odds(answerability)))
+        if keyword and not behaves:
+            p_facts = max(p_facts, answerability)
     # Whatever the router's threshold is, evidence never speaks against facts.
     asks = p_facts >= 0.5 or route.path in ("retrieve", "hybrid")
     return replace(
@@ -112,13 +114,3 @@ def shipped() -> Weights:
     """The weights that ship beside this file."""
     fields = json.loads(files("ragstone.recommender").joinpath("evidence.json").read_text(encoding="utf-8"))
     return Weights(float(fields["question"]), float(fields["request"]))
-
-
-def _log_odds(p: float) -> float:
-    if p <= 0 or p >= 1:
-        return -_LIMIT if p <= 0 else _LIMIT
-    return max(-_LIMIT, min(math.log(p / (1 - p)), _LIMIT))
-
-
-def _sigmoid(z: float) -> float:
-    return 1 / (1 + math.exp(-max(-2 * _LIMIT, min(z, 2 * _LIMIT))))

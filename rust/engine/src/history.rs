@@ -148,10 +148,98 @@ fn read_facts(frame: &Frame, changes: &mut [Change]) -> Result<()> {
         if change.lost.facts.len() == FACTS_MAX {
             return damage(format!("change {} has more than {FACTS_MAX} facts", record.change));
         }
+        if usize::from(record.near) > CONTEXT_MAX {
+            return damage(format!("a fact has {} near words, there is room for {CONTEXT_MAX}", record.near));
+        }
         last = record.change;
         change.lost.cut |= record.flags & CUT != 0;
         let Record { kind, rules, near, claim, context, .. } = record;
         change.lost.facts.push(Fact { kind, rules, near, claim, context });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use crate::storage::Storage;
+    use crate::storage::frame::{Kind, Verify};
+    use crate::storage::memory::Memory;
+
+    fn change(document_id: &str, action: Action, facts: Vec<Fact>) -> Change {
+        let lost = Lost { cut: !facts.is_empty(), facts };
+        Change { generation: 3, document_id: document_id.into(), action, time_ms: 1, text_sha256: String::new(), lost }
+    }
+
+    fn fact(claim: u64) -> Fact {
+        Fact { kind: 2, rules: RULES, near: 1, claim, context: [7, 0, 0, 0, 0, 0, 0, 0] }
+    }
+
+    fn written(fill: impl FnOnce(&mut FrameWriter) -> Result<()>) -> Result<Vec<Change>> {
+        let storage = Memory::default();
+        let mut writer = FrameWriter::create(&storage as &dyn Storage, "seg-1", Kind::Segment)?;
+        fill(&mut writer)?;
+        writer.finish()?;
+        read(&*Frame::open(&storage, "seg-1", Kind::Segment, Verify::Auto)?)
+    }
+
+    // Catches facts that come back with another change, and a log without facts that is written otherwise than before.
+    #[test]
+    fn facts_come_back() {
+        let changes = [
+            change("a", Action::Replaced, vec![fact(1), fact(2)]),
+            change("b", Action::Added, vec![]),
+            change("c", Action::Replaced, vec![fact(3)]),
+        ];
+        assert_eq!(written(|writer| write(writer, &changes)).unwrap(), changes);
+        let without = [change("b", Action::Added, vec![])];
+        let read = written(|writer| {
+            write(writer, &without)?;
+            writer.begin("other")
+        });
+        assert_eq!(read.unwrap(), without);
+    }
+
+    // Catches a segment from before facts were recorded that is refused or that gets facts.
+    #[test]
+    fn a_log_from_before_is_read() {
+        let line = br#"{"generation":1,"document_id":"a","action":"replaced","time_ms":5,"text_sha256":""}"#;
+        let read = written(|writer| {
+            writer.begin(SECTION)?;
+            writer.write(line)?;
+            writer.write(b"\n")
+        });
+        assert_eq!(read.unwrap()[0].lost, Lost::default());
+    }
+
+    // Catches hostile facts that panic, that belong to no replacement, or that fill memory.
+    #[test]
+    fn hostile_facts_are_damage() {
+        let record = |change: u32, near: u8| Record {
+            change,
+            kind: 255,
+            rules: RULES,
+            near,
+            flags: 255,
+            claim: 1,
+            context: [0; CONTEXT_MAX],
+        };
+        let bytes = |records: &[Record]| bytemuck::cast_slice::<Record, u8>(records).to_vec();
+        let cases = [
+            bytes(&[record(2, 0)]),
+            bytes(&[record(u32::MAX, 0)]),
+            bytes(&[record(1, 0)]),
+            bytes(&[record(0, 9)]),
+            bytes(&[record(0, 0); FACTS_MAX + 1]),
+            bytes(&[record(0, 0)])[..47].to_vec(),
+        ];
+        for case in cases {
+            let read = written(|writer| {
+                write(writer, &[change("a", Action::Replaced, vec![]), change("b", Action::Added, vec![])])?;
+                writer.section(FACTS, &case)
+            });
+            assert!(matches!(read, Err(Error::Corrupt { .. })), "{read:?}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! One commit: new documents become a segment, replaced and deleted ones become tombstones, a manifest makes it true.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
@@ -13,6 +14,7 @@ use crate::ids::hexadecimal;
 use crate::interrupt::Interrupt;
 use crate::lexical::Corrections;
 use crate::segment::{write_lexical, write_segment, write_vectors_file};
+use crate::share::share;
 use crate::snapshot::Snapshot;
 use crate::storage::Storage;
 use crate::storage::manifest::{Manifest, SegmentEntry};
@@ -144,10 +146,10 @@ impl Prepared {
         manifest.committed_ms = now_ms();
         let mut report = CommitReport { generation: manifest.generation, ..CommitReport::default() };
         let mut changes = Vec::new();
-        let mut change = |document_id: &str, action, text: Option<&str>, lost| {
+        let change = |changes: &mut Vec<Change>, document_id: &str, action, text: Option<&str>| {
             let text_sha256 = text.map_or_else(String::new, |text| hexadecimal(&Sha256::digest(text)));
-            let (generation, time_ms) = (manifest.generation, self.changed_ms.unwrap_or(manifest.committed_ms));
-            let document_id = document_id.to_owned();
+let (generation, time_ms) = (manifest.generation, self.changed_ms.unwrap_or(manifest.committed_ms));
+            let (document_id, lost) = (document_id.to_owned(), Lost::default());
             changes.push(Change { generation, document_id, action, time_ms, text_sha256, lost });
         };
 
@@ -162,27 +164,34 @@ impl Prepared {
             }
             Ok(None)
         };
+        let mut versions = Vec::new();
         for document in &self.documents {
-            interrupt.check()?;
-            let (mut action, mut lost) = (Action::Added, Lost::default());
-            if let Some(old) = remove(&document.document_id)? {
-                action = Action::Replaced;
-                let (old, new) = ((old.title()?, old.text()?), (&*document.title, &*document.text));
-                lost = superseded::lost(&snapshot.analyzer, old, new);
-            }
-            report.added += usize::from(action == Action::Added);
-            report.replaced += usize::from(action == Action::Replaced);
-            change(&document.document_id, action, Some(&document.text), lost);
+            let old = remove(&document.document_id)?;
+            let action = if old.is_some() { Action::Replaced } else { Action::Added };
+            report.added += usize::from(old.is_none());
+            report.replaced += usize::from(old.is_some());
+            versions.extend(old.map(|old| (changes.len(), old, document)));
+            change(&mut changes, &document.document_id, action, Some(&document.text));
         }
         for document_id in &self.deletes {
             let upserted = self.documents.binary_search_by(|one| one.document_id.cmp(document_id)).is_ok();
             if !upserted && remove(document_id)?.is_some() {
                 report.deleted += 1;
-                change(document_id, Action::Deleted, None, Lost::default());
+                change(&mut changes, document_id, Action::Deleted, None);
             }
         }
         if changes.is_empty() {
             return Ok(None);
+        }
+        let found = Mutex::new(Vec::with_capacity(versions.len()));
+        share(versions.into_iter(), threads, |(place, old, new)| {
+            interrupt.check()?;
+            let lost = superseded::lost(&snapshot.analyzer, (old.title()?, old.text()?), (&new.title, &new.text));
+            found.lock().unwrap_or_else(PoisonError::into_inner).push((place, lost));
+            Ok(())
+        })?;
+        for (place, lost) in found.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            changes[place].lost = lost;
         }
 
         for (place, numbers) in gone {

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use super::facts;
+use super::dates;
 use super::keys::{Tag, key, number_key, text_key};
+use super::numbers;
 use super::sentences;
 use super::source;
 use super::tokens::{Kind as TokenKind, Token, plain, scan};
@@ -100,7 +102,7 @@ pub struct Statement {
     pub facts: Vec<Stated>,
     /// Words, ascending.
     pub words: Vec<Word>,
-    /// Whether a word for an office is there: `director`, `head`.
+    /// Whether there are names and a word for an office: `director`, `head`.
     pub office: bool,
 }
 
@@ -119,17 +121,60 @@ pub fn words(analyzer: &Analyzer, text: &str) -> Vec<Word> {
     terms.iter().map(|term| Word { start: term.start, end: term.end, stem: ((term.key >> 32) as u32).max(1) }).collect()
 }
 
-/// What the sentences of a text state; `wanted` is asked for each before it is read, questions state nothing.
-pub fn statements(analyzer: &Analyzer, text: &str, wanted: &mut dyn FnMut(&str) -> bool) -> Vec<Statement> {
+/// What the sentences of a text state, those without facts included; questions state nothing.
+pub fn statements(analyzer: &Analyzer, text: &str) -> Vec<Statement> {
+    let mut reader = Reader { analyzer, text, tokens: Vec::new(), word: String::new() };
+    let asked = |one: &sentences::Sentence| is_question(&text[one.start..one.end]);
+    let all = sentences::split(text);
+    all.iter().filter(|one| !asked(one)).map(|one| reader.statement(one, true)).collect()
+}
+
+/// The sentences of a text that have facts; `wanted` is asked for each before it is read.
+pub fn facts(analyzer: &Analyzer, text: &str, wanted: &mut dyn FnMut(&str) -> bool) -> Vec<Statement> {
     let mut reader = Reader { analyzer, text, tokens: Vec::new(), word: String::new() };
     let mut found = Vec::new();
     for sentence in sentences::split(text) {
         let raw = &text[sentence.start..sentence.end];
-        if wanted(raw) && sentences::uncheckable(raw) != Some("question") {
-            found.push(reader.statement(&sentence));
+        if wanted(raw) && may_state(raw) && !is_question(raw) {
+            found.push(reader.statement(&sentence, false));
         }
     }
+    found.retain(|one| !one.facts.is_empty());
     found
+}
+
+/// Visits the sentences of a text.
+pub fn sentences(text: &str, visit: &mut dyn FnMut(&str)) {
+    sentences::split(text).iter().for_each(|one| visit(&text[one.start..one.end]));
+}
+
+fn is_question(sentence: &str) -> bool {
+    sentence.trim_end_matches(['"', '\'', ')', '”', '’']).ends_with(['?', '？', '؟'])
+}
+
+/// Whether there can be a fact in a sentence, found out quickly: most have no digit and no word for a number.
+fn may_state(sentence: &str) -> bool {
+    if !sentence.is_ascii() || sentence.bytes().any(|byte| byte.is_ascii_digit() || byte == b'_') {
+        return true;
+    }
+    let mut capital_before = false;
+    let words = sentence.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| !word.is_empty());
+    for word in words {
+        let capital = word.starts_with(|c: char| c.is_ascii_uppercase());
+        if capital && capital_before {
+            return true;
+        }
+        capital_before = capital;
+        let mut lower = [0; 12];
+        let Some(lower) = lower.get_mut(..word.len()) else { continue };
+        lower.copy_from_slice(word.as_bytes());
+        lower.make_ascii_lowercase();
+        let lower = std::str::from_utf8(lower).unwrap_or("");
+        if numbers::is_word(lower) || capital && dates::is_month(lower) {
+            return true;
+        }
+    }
+    false
 }
 
 struct Reader<'r> {
@@ -140,7 +185,7 @@ struct Reader<'r> {
 }
 
 impl Reader<'_> {
-    fn statement(&mut self, sentence: &sentences::Sentence) -> Statement {
+    fn statement(&mut self, sentence: &sentences::Sentence, always: bool) -> Statement {
         let (start, end) = (sentence.start, sentence.end);
         self.tokens.clear();
         scan(self.text, start, end, &mut self.tokens);
@@ -160,6 +205,9 @@ impl Reader<'_> {
             at = fact.next;
         }
         let office = self.names(&mut facts);
+        if facts.is_empty() && !always {
+            return Statement { start, end, facts, words: Vec::new(), office };
+        }
         let mut words = words(self.analyzer, &self.text[start..end]);
         words.iter_mut().for_each(|word| (word.start, word.end) = (word.start + start, word.end + start));
         words.retain(|word| {
@@ -170,28 +218,24 @@ impl Reader<'_> {
         Statement { start, end, facts, words, office }
     }
 
-    /// Adds each two capitalised words in a row; tells whether a word for an office is among the words.
+    /// Adds each two capitalised words in a row; tells whether a word for an office is among the words, if there are.
     fn names(&mut self, facts: &mut Vec<Stated>) -> bool {
-        let mut office = false;
-        let mut before: Option<(Token, String)> = None;
-        for token in &self.tokens {
-            if token.kind != TokenKind::Word {
-                before = None;
-                continue;
-            }
-            plain(token.raw(self.text), &mut self.word);
-            office |= OFFICES.contains(self.word.as_str());
-            if !token.is_capital(self.text) || token.end - token.start < 2 {
-                before = None;
-                continue;
-            }
-            if let Some((first, name)) = before.take() {
-                let key = key(Tag::Pair, &[text_key(Tag::Letters, &name), text_key(Tag::Letters, &self.word)]);
-                facts.push(Stated { start: first.start, end: token.end, kind: Kind::Name, keys: vec![key] });
-            }
-            before = Some((*token, self.word.clone()));
+        let name =
+            |token: &Token| token.kind == TokenKind::Word && token.end - token.start > 1 && token.is_capital(self.text);
+        let before = facts.len();
+        let mut second = String::new();
+        for pair in self.tokens.windows(2).filter(|pair| name(&pair[0]) && name(&pair[1])) {
+            plain(pair[0].raw(self.text), &mut self.word);
+            plain(pair[1].raw(self.text), &mut second);
+            let key = key(Tag::Pair, &[text_key(Tag::Letters, &self.word), text_key(Tag::Letters, &second)]);
+            facts.push(Stated { start: pair[0].start, end: pair[1].end, kind: Kind::Name, keys: vec![key] });
         }
-        office
+        let word = &mut self.word;
+        facts.len() > before
+            && self.tokens.iter().filter(|token| token.kind == TokenKind::Word).any(|token| {
+                plain(token.raw(self.text), word);
+                OFFICES.contains(word.as_str())
+            })
     }
 }
 
@@ -245,7 +289,7 @@ impl facts::Fact {
     }
 }
 
-/// Adds a word to the digest of a text.
-pub fn digest(before: u64, word: &str) -> u64 {
-    key(Tag::Letters, &[before, text_key(Tag::Letters, word)])
+/// Digest of a text, letter by letter.
+pub fn digest(text: &str) -> u64 {
+    text_key(Tag::Letters, text)
 }

@@ -86,7 +86,7 @@ impl<'s> Search<'s> {
         if self.lost.is_empty() {
             return Ok(found);
         }
-        let all = statements(&self.snapshot.analyzer, text, &mut |_| true);
+        let all = statements(&self.snapshot.analyzer, text);
         let mut around: Vec<u32> = all.iter().flat_map(|one| &one.words).map(|word| word.stem).collect();
         around.sort_unstable();
         let light = std::mem::take(&mut self.light);
