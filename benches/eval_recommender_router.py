@@ -2,8 +2,9 @@
 
     python benches/eval_recommender_router.py [--shared ../shared]
 
-Sources left out and cross-validation need models of their own: they are read from ``python/models/router_quality.json``,
-which ``python python/models/train_router.py`` writes. All else is measured here, on the weights that ship.
+Sources left out and cross-validation need models of their own: ``python python/models/train_router.py`` measures
+them and writes ``python/models/router_quality.json``, which is read here. All else is measured here, on the weights
+that ship.
 """
 
 from __future__ import annotations
@@ -122,9 +123,9 @@ def speed(texts: Sequence[str]) -> list[Figure]:
         taken.append((time.perf_counter_ns() - begin) / 1000)
     seconds = []
     for _ in range(5):
-        begin = time.perf_counter()
+        started = time.perf_counter()
         route_batch(texts)
-        seconds.append(time.perf_counter() - begin)
+        seconds.append(time.perf_counter() - started)
     n = len(queries)
     return [
         Figure.at_most("deciding in the core, p50", float(np.quantile(core, 0.5)), 2, n=n, unit="µs", note="best of 5"),

@@ -15,7 +15,6 @@ from scipy.sparse import csr_matrix
 from scipy.special import expit
 
 from ragstone import _core
-
 from router_rows import FOLDS, UNKNOWN, Row
 
 BUCKETS = 1 << 16

@@ -28,7 +28,7 @@ from router_model import (
     known_errors,
     quantised,
 )
-from router_rows import CASES, Row, hand_rows, is_mislabelled, mistyped, training_rows, without_punctuation
+from router_rows import CASES, Row, hand_rows, mistyped, training_rows, without_punctuation
 
 JOINT = (
     ("dolly",),
@@ -114,7 +114,7 @@ def left_out(real: Sequence[Row], own: Sequence[Row], held: Held) -> dict[str, d
                 [float(np.mean(kinds(behaviour, facts)[mask] == kind)) for kind in TABLE] for mask in (~labels, labels)
             ],
         }
-        plain = np.array([bool(QUESTION.match(row.text)) or is_mislabelled(row) for row in rows]) & labels
+        plain = np.array([bool(QUESTION.match(row.text)) and row.source == "dolly" for row in rows]) & labels
         if plain.any():
             figures |= {"noise": int(plain.sum()), "auc_without_noise": auc(behaviour[~plain], labels[~plain])}
         found[" + ".join(names)] = figures
@@ -192,7 +192,7 @@ def report(figures: dict[str, Any]) -> str:
         "Each pair holds a source of behaviour and one of facts (Dolly holds both); the model has seen neither, nor",
         "their topics. The rules were written with the public training sources in sight, so these figures are",
         "somewhat kinder than a source that nobody has looked at. *Noise* counts plain questions that a source labels",
-        "as behaviour (`What is the Canada's national sport?` under creative writing); the last column leaves them out.",
+        "as behaviour (`Is competition healthy?` under creative writing); the last column leaves them out.",
         "",
         "| left out (n) | AUC | balanced accuracy | ECE | facts found as F / B / H / O | behaviour | noise | without |",
         "|---|---|---|---|---|---|---|---|",
@@ -225,7 +225,8 @@ def four_class_line(name: str, one: dict[str, Any]) -> str:
     """A row of the table of cases."""
     return (
         f"| {name} ({one['n']:,}) | **{one['macro_f1']:.3f}** | {one['accuracy']:.3f} "
-        f"| {one['auc_behaviour']:.3f} / {one['auc_facts']:.3f} | {one['ece_behaviour']:.3f} / {one['ece_facts']:.3f} "
+        f"| {one['auc_behaviour']:.3f} / {one['auc_facts']:.3f} "
+        f"| {one['ece_behaviour']:.3f} / {one['ece_facts']:.3f} "
         f"| {one['uncertain']:.2f} | {one['accuracy_certain']:.3f} |"
     )
 

@@ -50,7 +50,7 @@ def is_misspelling(word: str, counts: Counter[str]) -> bool:
         return alike and not word.startswith(other) and counts[other] >= 40 * counts[word]
 
     return (
-        5 <= len(word) and counts[word] < 25 and any(other and other != word and meant(other) for other in near(word))
+        len(word) >= 5 and counts[word] < 25 and any(other and other != word and meant(other) for other in near(word))
     )
 
 

@@ -95,7 +95,7 @@ def route(query: str) -> Route:
         raise _refusal("query", query) from None
     if not query or query.isspace():
         raise _refusal("query", query)
-    return Route(path, p_behaviour, p_facts, uncertain, tuple([_reason(*one) for one in found]))
+    return Route(path, p_behaviour, p_facts, uncertain, _reasons(found))
 
 
 def route_batch(queries: Sequence[str]) -> RouteBatch:
@@ -125,14 +125,17 @@ def route_batch(queries: Sequence[str]) -> RouteBatch:
     return RouteBatch(*found)
 
 
-def _reason(start: int, end: int, text: str, weight: float, rule: str) -> Reason:
-    reason = _new(Reason)
-    _set_start(reason, start)
-    _set_end(reason, end)
-    _set_text(reason, text)
-    _set_weight(reason, weight)
-    _set_rule(reason, rule)
-    return reason
+def _reasons(found: Sequence[tuple[int, int, str, float, str]]) -> tuple[Reason, ...]:
+    reasons = []
+    for start, end, text, weight, rule in found:
+        reason = _new(Reason)
+        _set_start(reason, start)
+        _set_end(reason, end)
+        _set_text(reason, text)
+        _set_weight(reason, weight)
+        _set_rule(reason, rule)
+        reasons.append(reason)
+    return tuple(reasons)
 
 
 def _is_bad(query: object) -> bool:

@@ -154,7 +154,7 @@ fn is_slip(typed: &[u8], meant: &[u8]) -> bool {
         return false;
     }
     let (typed_rest, meant_rest) = (&typed[same..], &meant[same..]);
-    match meant.len() as isize - typed.len() as isize {
+    match meant.len().cast_signed() - typed.len().cast_signed() {
         // Two neighbours changed places, or one letter was mistaken for another.
         0 => {
             typed_rest.len() >= 2

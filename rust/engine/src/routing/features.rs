@@ -311,7 +311,8 @@ fn shapes(tokens: &[Token], scan: &Scan, book: &Book, fired: &mut Fired) {
 fn items(tokens: &[Token]) -> Option<(u32, u32)> {
     let mut begin: Option<usize> = None;
     let (mut last, mut count) = (0, 0);
-    for (at, token) in tokens.iter().enumerate() {
+    // What stands before the first word separates it from nothing but a polite phrase.
+    for (at, token) in tokens.iter().enumerate().skip(1) {
         if token.item {
             if begin.is_none() || at - last > 3 {
                 (begin, count) = (Some(at), 0);
