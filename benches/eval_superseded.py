@@ -1,6 +1,6 @@
 """Facts that history proves to have changed: precision and recall on two corpora of two versions.
 
-    python benches/eval_superseded.py
+python benches/eval_superseded.py
 """
 
 from __future__ import annotations

@@ -37,7 +37,10 @@ def test_spans_are_str_indices_of_many_texts(tmp_path: Path) -> None:
         assert (span.kind, span.document_id, span.generation) == ("quantity", "returns", index.generation)
         change = index.history("returns")[-1]
         assert (change["generation"], change["time_ms"]) == (span.generation, span.time_ms)
-        assert [number for number, one in enumerate(spans) if one] == [0, texts.index("Return unused goods within 30 days.")]
+        assert [number for number, one in enumerate(spans) if one] == [
+            0,
+            texts.index("Return unused goods within 30 days."),
+        ]
 
 
 def test_only_what_no_current_document_states(tmp_path: Path) -> None:
@@ -99,7 +102,10 @@ def test_read_only_and_in_another_process(tmp_path: Path) -> None:
             "print(index.superseded([sys.argv[2]])[0][0].start)"
         )
         run = subprocess.run(
-            [sys.executable, "-X", "utf8", "-c", code, str(tmp_path), ANSWER], capture_output=True, text=True, check=True
+            [sys.executable, "-X", "utf8", "-c", code, str(tmp_path), ANSWER],
+            capture_output=True,
+            text=True,
+            check=True,
         )
         assert int(run.stdout) == ANSWER.index("thirty")
 
@@ -113,7 +119,13 @@ def test_kinds(tmp_path: Path) -> None:
         upsert(index, old, new)
         [spans] = index.superseded([text])
         kinds = {span.text.strip(" .,"): span.kind for span in spans}
-    expected = {"March 3, 2025": "date", "9:40": "time", "4.80 euros": "money", "Ada Zimt": "name", "4.2.1": "identifier"}
+    expected = {
+        "March 3, 2025": "date",
+        "9:40": "time",
+        "4.80 euros": "money",
+        "Ada Zimt": "name",
+        "4.2.1": "identifier",
+    }
     assert kinds == expected
 
 

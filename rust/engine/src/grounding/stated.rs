@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use super::facts;
 use super::dates;
+use super::facts;
 use super::keys::{Tag, key, number_key, text_key};
 use super::numbers;
 use super::sentences;
@@ -257,9 +257,10 @@ impl facts::Fact {
                 let mut keys = Vec::with_capacity(4);
                 for value in &values {
                     keys.push(number_key(Tag::Quantity, *dimension, value * factor));
-                    keys.extend(units::pounds(*dimension, *factor).map(|(dimension, factor)| {
-                        number_key(Tag::Quantity, dimension, value * factor)
-                    }));
+                    keys.extend(
+                        units::pounds(*dimension, *factor)
+                            .map(|(dimension, factor)| number_key(Tag::Quantity, dimension, value * factor)),
+                    );
                 }
                 keys.extend(bare);
                 (kind, keys)
