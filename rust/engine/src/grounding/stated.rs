@@ -145,7 +145,9 @@ pub fn facts(analyzer: &Analyzer, text: &str, wanted: &mut dyn FnMut(&str) -> bo
 
 /// Visits the sentences of a text.
 pub fn sentences(text: &str, visit: &mut dyn FnMut(&str)) {
-    sentences::split(text).iter().for_each(|one| visit(&text[one.start..one.end]));
+    for one in sentences::split(text) {
+        visit(&text[one.start..one.end]);
+    }
 }
 
 fn is_question(sentence: &str) -> bool {
@@ -209,7 +211,9 @@ impl Reader<'_> {
             return Statement { start, end, facts, words: Vec::new(), office };
         }
         let mut words = words(self.analyzer, &self.text[start..end]);
-        words.iter_mut().for_each(|word| (word.start, word.end) = (word.start + start, word.end + start));
+        for word in &mut words {
+            (word.start, word.end) = (word.start + start, word.end + start);
+        }
         words.retain(|word| {
             !facts.iter().any(|fact| {
                 !matches!(fact.kind, Kind::Identifier | Kind::Name) && word.start < fact.end && fact.start < word.end
