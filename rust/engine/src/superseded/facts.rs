@@ -194,8 +194,8 @@ mod tests {
     // Catches a change that fills the history.
     #[test]
     fn a_change_keeps_so_many_facts() {
-        let old: String = (0..2000).map(|number| format!("- room {number}x holds {number} people\n")).collect();
-        let found = lost_of(&old, "closed");
+        let old: Vec<String> = (0..2000).map(|number| format!("- room {number}x holds {number} people")).collect();
+        let found = lost_of(&old.join("\n"), "closed");
         assert_eq!((found.facts.len(), found.cut), (FACTS_MAX, true));
     }
 
