@@ -1,8 +1,6 @@
 """Facts that history proves to have changed: precision and recall on two corpora of two versions.
 
-    python benches/eval_recommender_superseded.py
-
-Written by this project: ``corpora/evaluation/superseded`` and the two editions of the handbook.
+python benches/eval_recommender_superseded.py
 """
 
 from __future__ import annotations

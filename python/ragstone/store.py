@@ -234,8 +234,8 @@ class Store:
 
         Facts that can be checked to the letter are compared: numbers, money, percentages, dates, times, quantities,
         identifiers such as versions, and names in sentences about an office. Each is known by its value, however it is
-        written, and by the words around it, which have to be enough of those around it in the former version. Nothing is
-        reported that the current version, or a passage that word search finds, states among as many of these words.
+        written, and by the words around it, which have to be enough of those of the former version. Nothing is reported
+        that the current version, or a passage that word search finds, states among as many of these words.
         Of former versions the index keeps hashes alone, of at most 256 facts a replacement; of a deleted document,
         none after the next merge. What a sentence says without such a fact is not seen.
 
@@ -253,7 +253,7 @@ class Store:
         ...     for days in 30, 45:
         ...         rule = f"Unused goods may be returned within {days} days of delivery."
         ...         chunks = index.upsert([ragstone.Document("returns", rule, title="Returns")])
-        ...     [old], new = index.superseded(["Return unused goods in thirty days.", "Return unused goods in 45 days."])
+        ...     [old], new = index.superseded(["Return goods in thirty days.", "Return goods in 45 days."])
         >>> old.text, old.kind, old.document_id, new
         ('thirty days', 'quantity', 'returns', [])
         """

@@ -69,7 +69,9 @@ impl Batch {
     /// Checks the arguments before anything is written.
     pub fn prepare(self, dimension: Option<u32>) -> Result<Prepared> {
         if let Some(changed) = self.changed_ms.filter(|&changed| changed > now_ms()) {
-            return Err(Error::invalid(format!("changes are said to be made at {changed} ms since 1970, now is earlier")));
+            return Err(Error::invalid(format!(
+                "changes are said to be made at {changed} ms since 1970, now is earlier"
+            )));
         }
         let chunks: usize = self.upserts.iter().map(|document| document.chunks.len()).sum();
         if let Some(vectors) = &self.vectors {
@@ -148,7 +150,7 @@ impl Prepared {
         let mut changes = Vec::new();
         let change = |changes: &mut Vec<Change>, document_id: &str, action, text: Option<&str>| {
             let text_sha256 = text.map_or_else(String::new, |text| hexadecimal(&Sha256::digest(text)));
-let (generation, time_ms) = (manifest.generation, self.changed_ms.unwrap_or(manifest.committed_ms));
+            let (generation, time_ms) = (manifest.generation, self.changed_ms.unwrap_or(manifest.committed_ms));
             let (document_id, lost) = (document_id.to_owned(), Lost::default());
             changes.push(Change { generation, document_id, action, time_ms, text_sha256, lost });
         };

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use super::facts;
 use super::dates;
+use super::facts;
 use super::keys::{Tag, key, number_key, text_key};
 use super::numbers;
 use super::sentences;
@@ -145,7 +145,9 @@ pub fn facts(analyzer: &Analyzer, text: &str, wanted: &mut dyn FnMut(&str) -> bo
 
 /// Visits the sentences of a text.
 pub fn sentences(text: &str, visit: &mut dyn FnMut(&str)) {
-    sentences::split(text).iter().for_each(|one| visit(&text[one.start..one.end]));
+    for one in sentences::split(text) {
+        visit(&text[one.start..one.end]);
+    }
 }
 
 fn is_question(sentence: &str) -> bool {
@@ -209,7 +211,9 @@ impl Reader<'_> {
             return Statement { start, end, facts, words: Vec::new(), office };
         }
         let mut words = words(self.analyzer, &self.text[start..end]);
-        words.iter_mut().for_each(|word| (word.start, word.end) = (word.start + start, word.end + start));
+        for word in &mut words {
+            (word.start, word.end) = (word.start + start, word.end + start);
+        }
         words.retain(|word| {
             !facts.iter().any(|fact| {
                 !matches!(fact.kind, Kind::Identifier | Kind::Name) && word.start < fact.end && fact.start < word.end
@@ -257,9 +261,10 @@ impl facts::Fact {
                 let mut keys = Vec::with_capacity(4);
                 for value in &values {
                     keys.push(number_key(Tag::Quantity, *dimension, value * factor));
-                    keys.extend(units::pounds(*dimension, *factor).map(|(dimension, factor)| {
-                        number_key(Tag::Quantity, dimension, value * factor)
-                    }));
+                    keys.extend(
+                        units::pounds(*dimension, *factor)
+                            .map(|(dimension, factor)| number_key(Tag::Quantity, dimension, value * factor)),
+                    );
                 }
                 keys.extend(bare);
                 (kind, keys)

@@ -92,7 +92,8 @@ fn is_rule(line: &str) -> bool {
 fn begins_item(line: &str) -> bool {
     let rest = line.trim_start_matches(|c: char| c.is_ascii_digit());
     let digits = line.len() - rest.len();
-    let sign = if (1..=3).contains(&digits) { rest.starts_with(['.', ')']) } else { line.starts_with(['-', '*', '•', '+']) };
+    let sign =
+        if (1..=3).contains(&digits) { rest.starts_with(['.', ')']) } else { line.starts_with(['-', '*', '•', '+']) };
     sign && rest.chars().nth(1).is_none_or(char::is_whitespace)
 }
 

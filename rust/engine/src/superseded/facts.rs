@@ -72,8 +72,8 @@ impl<'s> Source<'s> {
             let mut heading = None;
             for found in stated::facts(self.analyzer, &raw, sentence) {
                 for stated in found.facts.iter().filter(|one| all || found.office || one.kind != Kind::Name) {
-                    let heading = heading
-                        .get_or_insert_with(|| words(self.analyzer, &self.text[place.heading.clone()]));
+                    let heading =
+                        heading.get_or_insert_with(|| words(self.analyzer, &self.text[place.heading.clone()]));
                     let title = title.get_or_insert_with(|| words(self.analyzer, self.title));
                     let header = cell(&self.text[place.header.clone()], &raw, stated.start);
                     let header = words(self.analyzer, header);
@@ -194,8 +194,8 @@ mod tests {
     // Catches a change that fills the history.
     #[test]
     fn a_change_keeps_so_many_facts() {
-        let old: String = (0..2000).map(|number| format!("- room {number}x holds {number} people\n")).collect();
-        let found = lost_of(&old, "closed");
+        let old: Vec<String> = (0..2000).map(|number| format!("- room {number}x holds {number} people")).collect();
+        let found = lost_of(&old.join("\n"), "closed");
         assert_eq!((found.facts.len(), found.cut), (FACTS_MAX, true));
     }
 
@@ -203,9 +203,13 @@ mod tests {
     #[test]
     fn cells_know_their_column() {
         let analyzer = Analyzer::new("english").unwrap();
-        for table in ["Zone | Standard | Express\n1 | 9 euros | 24 euros", "| Zone | Standard | Express |\n|---|---|---|\n| 1 | 9 euros | 24 euros |"] {
+        for table in [
+            "Zone | Standard | Express\n1 | 9 euros | 24 euros",
+            "| Zone | Standard | Express |\n|---|---|---|\n| 1 | 9 euros | 24 euros |",
+        ] {
             let mut found = Vec::new();
-            Source::new(&analyzer, "", table).facts(true, &|_| true, &mut |_| true, &mut |known| found.push(known.fact));
+            Source::new(&analyzer, "", table)
+                .facts(true, &|_| true, &mut |_| true, &mut |known| found.push(known.fact));
             let stem = |word: &str| words(&analyzer, word)[0].stem;
             let money: Vec<u32> =
                 found.iter().filter(|one| one.kind == Kind::Money as u8).map(|one| one.context[0]).collect();

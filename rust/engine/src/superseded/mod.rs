@@ -125,8 +125,7 @@ impl<'s> Search<'s> {
             let first = self.lost.partition_point(|lost| lost.fact.claim < key);
             for lost in self.lost[first..].iter().take_while(|lost| lost.fact.claim == key) {
                 let found = words.agreement(&lost.fact);
-                let better =
-                    best.is_none_or(|(other, most)| (found.sum, lost.generation) > (most, other.generation));
+                let better = best.is_none_or(|(other, most)| (found.sum, lost.generation) > (most, other.generation));
                 if better && words.agree(found, stated.kind, raw) && !self.stated_again(lost, key, words, found.sum)? {
                     best = Some((lost, found.sum));
                 }
