@@ -47,7 +47,7 @@ def test_dialogues_run_as_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyP
     parser, runner = doctest.DocTestParser(), doctest.DocTestRunner()
     for number, dialogue in enumerate(DIALOGUES):
         runner.run(parser.get_doctest(dialogue, {}, f"dialogue {number}", "README.md", 0))
-    assert runner.summarize(verbose=False) == (0, 25)
+    assert runner.summarize(verbose=False) == (0, 29)
 
 
 def test_the_walk_through_of_evaluation_runs_as_it_stands(tmp_path: Path) -> None:
@@ -65,8 +65,30 @@ def test_the_walk_through_of_evaluation_runs_as_it_stands(tmp_path: Path) -> Non
         assert outcome.stdout
 
 
+def test_the_walk_through_of_recommending_runs_as_it_stands(tmp_path: Path) -> None:
+    """Catches a command that is refused, and a report in the README that is not the one that it prints."""
+    (tmp_path / "corpora").symlink_to(ROOT / "corpora")
+    section = README.partition("## Retrieve, or fine-tune?")[2].partition("\n## ")[0]
+    commands = section.partition("```sh\n")[2].partition("```")[0].splitlines()
+    assert len(commands) == 3
+    printed = ""
+    for command, code in zip(commands, (0, 1, 0), strict=True):
+        program, *words = shlex.split(command.partition("  #")[0])
+        words = [sys.executable, *([] if program.endswith("python") else ["-m", "ragstone.cli"]), *words]
+        outcome = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+        # Warnings are findings.
+        assert outcome.returncode == code, (command, outcome.stdout, outcome.stderr)
+        printed += outcome.stdout
+    told = section.partition("```text\n")[2].partition("```")[0].splitlines()
+    assert len(told) > 20
+    lines = set(printed.splitlines()) | {"…"}
+    assert [line for line in told if line not in lines] == []
+    assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
 @pytest.mark.parametrize(
-    "target", ["demo", "test", "offline", "help", "check", "wheel", "bench-dense", "bench-lexical", "eval"]
+    "target",
+    ["demo", "test", "offline", "help", "check", "wheel", "bench-dense", "bench-lexical", "eval", "eval-recommender"],
 )
 def test_named_make_targets_exist(target: str) -> None:
     """Catches a command in the README that make does not know."""

@@ -52,6 +52,9 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
 
 
 def _recommend(options: argparse.Namespace) -> int:
+    for path in (options.markdown, options.html):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise InvalidInput(f"there is no folder {str(path.parent)!r} for the report: make it first")
     with ExitStack() as stack:
         made = _made(options, stack)
         for path, text in ((options.markdown, made.to_markdown), (options.html, made.to_html)):

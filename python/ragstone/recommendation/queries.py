@@ -195,7 +195,7 @@ class _Collected:
                 "log with redact='none', or with a function that masks names only"
             )
         if not self._counts:
-            raise InvalidInput(f"{what} has no query ({self.blank:,} blank ones): pass at least one")
+            raise InvalidInput(f"{what} has no query that is not blank: pass at least one")
         return LoggedQueries(
             texts=tuple(self._numbers),
             counts=np.array(self._counts, dtype=np.int64),

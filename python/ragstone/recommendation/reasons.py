@@ -245,12 +245,18 @@ def _constraints(project: Project, rules: Rules, choice: Choice) -> Iterator[Rea
         enough = "in time" if days <= needs.deadline_days else "too late: start with a prompt or retrieval"
         yield Reason(f"A tuned model takes about {days_text(days)}, {enough} for {days_text(needs.deadline_days)}.",
                      "needs.deadline_days")  # fmt: skip
-    found = project.corpus.search_ms_p95 if project.corpus is not None else None
-    if needs.latency_ms_p95 is not None and found is not None and choice.decision in ("rag", "hybrid"):
-        left = needs.latency_ms_p95 - found
-        rest = f"{number_text(left)} ms are left for the model" if left > 0 else "nothing is left for the model"
-        yield Reason(f"Retrieval takes {number_text(found)} ms of {number_text(needs.latency_ms_p95)} ms: {rest}.",
-                     "corpus.search_ms_p95")  # fmt: skip
+    if needs.latency_ms_p95 is not None and advised:
+        yield _latency(project, rules, choice.decision, needs.latency_ms_p95)
+
+
+def _latency(project: Project, rules: Rules, decision: str, most_ms: float) -> Reason:
+    found = expenses(project, rules)
+    computed = {"rag": found.rag_latency_ms, "fine_tune": found.tuned_latency_ms, "hybrid": found.hybrid_latency_ms}
+    ms = computed[decision]
+    enough = "within" if ms <= most_ms else "beyond"
+    means = "" if ms <= most_ms else ": a smaller model, a faster one or shorter answers bring it down, not the search"
+    text = f"An answer takes about {number_text(ms)} ms with a model of the usual speed, {enough} the declared"
+    return Reason(f"{text} {number_text(most_ms)} ms{means}.", "needs.latency_ms_p95")
 
 
 def _volume(project: Project, rules: Rules, queries_per_day: float) -> Reason:

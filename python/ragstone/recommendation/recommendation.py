@@ -14,7 +14,7 @@ from ragstone.recommendation.html import page
 from ragstone.recommendation.known import upkeep
 from ragstone.recommendation.measurements import Project
 from ragstone.recommendation.policy import Dimension, Verdict
-from ragstone.recommendation.report import HEADLINES, aligned, markdown, value_text
+from ragstone.recommendation.report import HEADLINES, aligned, language_note, markdown, value_text
 from ragstone.recommendation.sensitivity import FlipPoint, flip_points
 from ragstone.recommendation.warnings import Mistake, warnings
 from ragstone.recommender.costs import Costs
@@ -115,7 +115,7 @@ class Recommendation:
             folder: Where the bundle goes; it must not exist, or be empty.
             examples: Pairs of request and answer: a JSON Lines file, or rows.
             seed: Of the split.
-            options: As :func:`ragstone.handoff.write_bundle` has them; costs are this project's where nothing else is said.
+            options: As :func:`ragstone.handoff.write_bundle` has them; costs are by default this project's.
 
         Raises:
             InvalidInput: The examples cannot be used, or the folder is not empty.
@@ -126,6 +126,7 @@ class Recommendation:
     def __str__(self) -> str:
         blocks = [f"{self.decision} ({self.verdict.rule}): {HEADLINES[self.decision]}"]
         blocks.append("\n".join(f"  - {reason.text} [{reason.evidence}]" for reason in self.verdict.reasons))
+        blocks.append(language_note(self))
         rows = [
             (f"  {one.name.replace('_', ' ')}", f"{one.value:+.2f}", f"{one.source}, confidence {one.confidence:.2f}")
             for one in self.dimensions

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ragstone import _core
 from ragstone.arguments import integer
+from ragstone.arrays import detect_language
 from ragstone.errors import InvalidInput
 from ragstone.recommendation.evaluated import EvaluationLike, read_evaluation
 from ragstone.recommendation.examined import examine
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from ragstone.pipeline import Index
 
 __all__ = ["Recommender"]
+
+# So many queries tell the language of a log.
+_LANGUAGE_TEXTS = 500
 
 
 class Recommender:
@@ -121,7 +125,13 @@ class Recommender:
                 "searched_queries_at_most": sample,
             }
         if log is not None:
-            made |= {"queries": len(log), "different_queries": len(log.texts), "log_days": round(log.days, 1)}
+            made |= {
+                "queries": len(log),
+                "different_queries": len(log.texts),
+                "log_days": round(log.days, 1),
+                "language": detect_language(log.texts[:_LANGUAGE_TEXTS]),
+                "queries_cut": log.cut,
+            }
         made["rules_changed"] = sorted(self.rules.changed)
         content = json.dumps([made, self.needs.to_dict(), self.rules.to_dict()], sort_keys=True, default=str)
         return made | {"sha256": hashlib.sha256(content.encode()).hexdigest()[:16]}

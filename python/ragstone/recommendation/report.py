@@ -158,8 +158,21 @@ def _asked(made: Recommendation) -> Section:
         shares("Kinds of queries", named),
         shares("Needs, and the limit from which one is required", needs, limit=limit),
     )
-    lines = ((text, "queries.queries"), ("Shares are corrected for the router's known errors.", "queries.counted"))
-    return Section("What is asked", lines, Table(("kind", "share (95 % interval)", "of"), rows), drawn)
+    lines = [(text, "queries.queries"), ("Shares are corrected for the router's known errors.", "queries.counted")]
+    if note := language_note(made):
+        lines.append((note, "queries.counted"))
+    return Section("What is asked", tuple(lines), Table(("kind", "share (95 % interval)", "of"), rows), drawn)
+
+
+def language_note(made: Recommendation) -> str:
+    """What to know of a log that is not in English; empty where there is nothing."""
+    language = str(made.configuration.get("language", "none"))
+    if language in ("english", "none"):
+        return ""
+    return (
+        f"The log seems to be in {language.capitalize()}, and the router has learnt English: "
+        "check what it says of a few dozen queries before relying on the shares."
+    )
 
 
 def _corpus(made: Recommendation) -> Section:

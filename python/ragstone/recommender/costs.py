@@ -150,8 +150,8 @@ class Costs:
         one = self.training
         return "\n".join(
             [
-                f"per 1,000 queries  retrieval {1e3 * self.rag_per_query:,.4g}, tuned {1e3 * self.tuned_per_query:,.4g}, "
-                f"both {1e3 * self.hybrid_per_query:,.4g}",
+                f"per 1,000 queries  retrieval {1e3 * self.rag_per_query:,.4g}, "
+                f"tuned {1e3 * self.tuned_per_query:,.4g}, both {1e3 * self.hybrid_per_query:,.4g}",
                 f"tuning pays        {pays} (fixed {self.tuned_fixed:,.4g} in {self.period_days:g} days)",
                 f"latency            retrieval {self.rag_latency_ms:,.0f} ms, tuned {self.tuned_latency_ms:,.0f} ms, "
                 f"both {self.hybrid_latency_ms:,.0f} ms",
