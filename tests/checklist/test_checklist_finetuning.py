@@ -80,7 +80,7 @@ def test_a_voice_is_told_from_another(run: Run) -> None:
     }
     verdicts = {name: report["scores"]["style"]["verdict"] for name, report in told.items()}
     assert verdicts == {"predictions": "consistent", "baseline": "different"}
-    assert ragstone.route("Apologise in our brand voice").path == "advisory_finetune"
+    assert ragstone.route("Write like our style guide").path == "advisory_finetune"
 
 
 # ── S6: labels ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -48,7 +48,7 @@ class Recommender:
 
     >>> import ragstone
     >>> recommender = ragstone.Recommender(needs=ragstone.Needs(style_contract_hard=True))
-    >>> made = recommender.analyze(["Make it rhyme", "Rewrite this politely: no."] * 40)
+    >>> made = recommender.analyze([f"Rewrite this politely: parcel {number} is late" for number in range(80)])
     >>> made.decision, made.warnings[0].code
     ('fine_tune', 'W3')
     """

@@ -81,7 +81,7 @@ impl Router {
 
 /// Sparse features of each text, as rows of a compressed matrix: begins, columns, values.
 #[pyfunction]
-pub(crate) fn route_features<'py>(py: Python<'py>, texts: Vec<PyBackedStr>) -> PyResult<Sparse<'py>> {
+pub(crate) fn route_features(py: Python<'_>, texts: Vec<PyBackedStr>) -> PyResult<Sparse<'_>> {
     let (begins, columns, values) = detached(py, None, |_| {
         let (mut begins, mut columns, mut values) = (vec![0_i64], Vec::new(), Vec::new());
         for text in &texts {
@@ -89,7 +89,7 @@ pub(crate) fn route_features<'py>(py: Python<'py>, texts: Vec<PyBackedStr>) -> P
                 columns.push(feature.index);
                 values.push(feature.value);
             }
-            begins.push(columns.len() as i64);
+            begins.push(i64::try_from(columns.len()).unwrap_or(i64::MAX));
         }
         Ok((begins, columns, values))
     })?;
