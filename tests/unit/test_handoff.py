@@ -261,9 +261,9 @@ def test_too_few_examples_are_an_honest_finding(tmp_path: Path) -> None:
     assert "test_datasets" not in (tmp_path / "one" / "configs" / "axolotl.yaml").read_text()
 
 
-def test_one_user_leaves_nothing_to_hold_out(tmp_path: Path) -> None:
-    """Catches an evaluation on the very user who was trained on."""
-    done = write(tmp_path / "b", [{**row, "user": "u1"} for row in labelled()])
+def test_one_thread_leaves_nothing_to_hold_out(tmp_path: Path) -> None:
+    """Catches an evaluation on the very conversation that was trained on."""
+    done = write(tmp_path / "b", [{**row, "thread": "t1"} for row in labelled()])
     assert not done.ready and done.test == 0
     assert any("nothing could be held out" in finding for finding in done.findings)
 
@@ -498,3 +498,16 @@ def test_only_the_forms_wanted(tmp_path: Path) -> None:
     write(tmp_path / "b", formats=["alpaca"])
     assert [path.name for path in (tmp_path / "b" / "data").iterdir() if path.is_dir()] == ["alpaca"]
     assert [path.name for path in (tmp_path / "b" / "configs").iterdir()] == ["llamafactory.yaml"]
+
+
+def test_users_who_ask_alike_do_not_leave_the_test_empty(tmp_path: Path) -> None:
+    """Catches a split in which everybody hangs together with everybody, so that nothing can be held out."""
+    asked = [" ".join(f"word{place * 11 + number}" for number in range(11)) for place in range(100)]
+    rows = [
+        {"prompt": text + ending, "completion": f"Answer {place}{ending}.", "user": f"u{(place + turn) % 7}"}
+        for place, text in enumerate(asked)
+        for turn, ending in enumerate(("", " again"))
+    ]
+    done = write_bundle(tmp_path / "bundle", recommendation={"decision": "fine_tune"}, examples=rows, embedder=None)
+    assert done.test > 0 and done.leaking == 0
+    assert any("users ask so much alike" in finding for finding in done.findings)

@@ -17,7 +17,7 @@ from ragstone.handoff.examples import Dropped, Example, Examples, Task
 from ragstone.handoff.leakage import Leakage, clusters, leaks_between
 from ragstone.handoff.learning import FLOORS
 from ragstone.handoff.measured import Measured, claimable, inferred_schema, outcome_of
-from ragstone.handoff.similar import fingerprints
+from ragstone.handoff.similar import Prints, fingerprints
 from ragstone.handoff.splitting import SPLITS, split_by_label, split_by_time
 from ragstone.recommender.costs import Costs
 from ragstone.recommender.costs import costs as usual_costs
@@ -32,6 +32,7 @@ _HELD_OUT_SHARE = 0.95
 _CHARACTERS_A_TOKEN = 4
 # A cluster that holds more than this share of all examples makes the rest a poor test.
 _CLUSTER_SHARE = 0.3
+_DIVIDED = "users ask so much alike that none could be held out: the same users are in training and in the test"
 
 
 def measure(
@@ -51,7 +52,7 @@ def measure(
     """Everything that the bundle's pages say; equal arguments give equal figures."""
     examples = cleaned.usable
     prints = fingerprints([one.compared for one in examples], embedder)
-    found, _ = clusters(prints, [one.groups for one in examples], seed)
+    found, divided = _clusters(examples, prints, seed)
     side, by_time = _split(examples, found, task, shares, seed)
     parts = {
         name: tuple(one for one, part in zip(examples, side.tolist(), strict=True) if part == place)
@@ -67,7 +68,7 @@ def measure(
     trained = max(len(parts["train"]), 1)
     answers = _schema(examples, task, schema)
     outcome, broken = outcome_of(recommendation), _no_json(examples) if task == "json" else 0
-    against = [*_not_advised(outcome), *_broken(broken, len(examples))]
+    against = [*_not_advised(outcome), *_broken(broken, len(examples)), *([_DIVIDED] if divided else [])]
     findings = (*against, *_findings(parts, cleaned, citing, leakage, case, labels, largest, task, shares))
     enough = len(parts["train"]) >= FLOORS["least"] and len(parts["test"]) > 0
     several = task != "labels" or len({one.completion for one in parts["train"]}) > 1
@@ -96,6 +97,21 @@ def measure(
         findings=findings,
         ready=enough and several and leakage.leaking == 0 and not against,
     )
+
+
+def _clusters(examples: Sequence[Example], prints: Prints, seed: int) -> tuple[NDArray[np.int64], bool]:
+    """What must stay on one side, and whether users had to be divided.
+
+    Users who ask the same things chain all their examples together; then only near-duplicates, threads and documents
+    are kept whole, for a test of nothing is worse than one that has met its users.
+    """
+    most = _CLUSTER_SHARE * len(examples)
+    found, _ = clusters(prints, [one.groups for one in examples], seed)
+    if np.bincount(found).max() <= most:
+        return found, False
+    without = [tuple(name for name in one.groups if not name.startswith("user")) for one in examples]
+    alone, _ = clusters(prints, without, seed)
+    return (alone, True) if np.bincount(alone).max() <= most else (found, False)
 
 
 def _split(
