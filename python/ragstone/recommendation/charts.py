@@ -14,7 +14,7 @@ from ragstone.estimates import Estimate
 __all__ = ["bars", "scale", "shares"]
 
 _WIDTH, _LEFT, _ROW = 720, 210, 34
-_SPAN = _WIDTH - _LEFT - 20
+_SPAN = _WIDTH - _LEFT - 60
 
 
 def shares(title: str, rows: Sequence[tuple[str, Estimate]], *, limit: float | None = None) -> str:
@@ -62,7 +62,7 @@ def bars(title: str, rows: Sequence[tuple[str, float, str]], *, unit: str) -> st
         body += [
             _label(name, middle),
             f'<rect class="{kind}" x="{_LEFT}" y="{middle - 8}" width="{right - _LEFT:.1f}" height="16"/>',
-            _value(f"{amount:.3g}", min(right + 6, _WIDTH - 34), middle),
+            _value(f"{amount:.3g}", right + 6, middle),
         ]
     return _svg(title, len(rows), body)
 
@@ -80,7 +80,7 @@ def _label(name: str, middle: int) -> str:
 
 
 def _value(shown: str, x: float, middle: int) -> str:
-    return f'<text x="{x:.1f}" y="{middle - 6}">{escape(shown)}</text>'
+    return f'<text x="{x:.1f}" y="{middle + 4}">{escape(shown)}</text>'
 
 
 def _line(x: float, rows: int, kind: str) -> str:
