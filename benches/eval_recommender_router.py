@@ -116,11 +116,7 @@ def speed(texts: Sequence[str]) -> list[Figure]:
     """Latency in the core and from Python on queries of about 50 characters, and throughput of batches."""
     queries = [text for text in texts if 45 <= len(text) <= 55]
     core = np.min([_router().nanoseconds(queries, 2) for _ in range(5)], axis=0) / 1000
-    taken = []
-    for query in queries:
-        begin = time.perf_counter_ns()
-        route(query)
-        taken.append((time.perf_counter_ns() - begin) / 1000)
+    taken = np.min([_microseconds(queries) for _ in range(5)], axis=0)
     seconds = []
     for _ in range(5):
         started = time.perf_counter()
@@ -132,10 +128,21 @@ def speed(texts: Sequence[str]) -> list[Figure]:
         Figure.at_most(
             "deciding in the core, p99", float(np.quantile(core, 0.99)), 10, n=n, unit="µs", note="best of 5"
         ),
-        Figure.at_most("route() from Python with reasons, p50", float(np.median(taken)), 10, n=n, unit="µs"),
+        Figure.at_most(
+            "route() from Python with reasons, p50", float(np.median(taken)), 10, n=n, unit="µs", note="best of 5"
+        ),
         Figure.at_least("route_batch()", len(texts) / min(seconds), 500_000, n=len(texts), unit="queries/s"),
         Figure.at_most("weights", _WEIGHTS.stat().st_size / 1024, 256, n=1, unit="KiB"),
     ]
+
+
+def _microseconds(queries: Sequence[str]) -> list[float]:
+    taken = []
+    for query in queries:
+        begin = time.perf_counter_ns()
+        route(query)
+        taken.append((time.perf_counter_ns() - begin) / 1000)
+    return taken
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ def _measure(index: ragstone.Index, queries: Path) -> None:
     kinds = {"answerable": "retrieve", "behavioural": "advisory_finetune", "hybrid": "hybrid"}
     for kind, path in kinds.items():
         asked = [row["text"] for row in _rows(queries / f"{kind}.jsonl")]
-        right = sum(ragstone.route(text).path == path for text in asked)
+        right = sum(index.ask(text).path == path for text in asked)
         print(f"{kind}: {right} of {len(asked)} took the path {path!r}")
     kept = [not index.ask(text).abstained for text in answerable.values()]
     refused = [index.ask(row["text"]).abstained for row in _rows(queries / "unanswerable.jsonl")]

@@ -139,7 +139,7 @@ BAD: dict[str, tuple[int, str]] = {
     "recommend @kb --sample many": (BAD_USE, "invalid int value"),
     "recommend @kb --seed -1": (BAD_USE, "seed is -1"),
     "recommend @kb --markdown @folder": (FAILURE, "folder"),
-    "recommend @kb --html @missing/report.html": (FAILURE, "report.html"),
+    "recommend @kb --html @missing/report.html": (BAD_USE, "no folder"),
     "handoff @kb": (BAD_USE, "required: --examples, --into"),
     "handoff --examples @pairs.jsonl --into @new": (BAD_USE, "neither an index nor a query log"),
     "handoff @kb --examples @missing.jsonl --into @new": (BAD_USE, "there is no file"),

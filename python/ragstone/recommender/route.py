@@ -32,6 +32,10 @@ _new = object.__new__
 _set_start, _set_end, _set_text, _set_weight, _set_rule = (
     getattr(Reason, name).__set__ for name in ("start", "end", "text", "weight", "rule")
 )
+_set_path, _set_behaviour, _set_facts, _set_uncertain, _set_reasons, _set_text_facts, _set_answerability = (
+    getattr(Route, name).__set__
+    for name in ("path", "p_behaviour", "p_facts", "uncertain", "reasons", "text_p_facts", "answerability")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,15 @@ def route(query: str) -> Route:
         raise _refusal("query", query) from None
     if not query or query.isspace():
         raise _refusal("query", query)
-    return Route(path, p_behaviour, p_facts, uncertain, _reasons(found))
+    made = _new(Route)
+    _set_path(made, path)
+    _set_behaviour(made, p_behaviour)
+    _set_facts(made, p_facts)
+    _set_uncertain(made, uncertain)
+    _set_reasons(made, _reasons(found))
+    _set_text_facts(made, None)
+    _set_answerability(made, None)
+    return made
 
 
 def route_batch(queries: Sequence[str]) -> RouteBatch:
