@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import ragstone
 from ragstone.handoff import Handoff, find_leaks, write_bundle
@@ -196,8 +197,8 @@ def word(label: int, number: int) -> str:
     return " ".join("".join(numbers.choices(LETTERS, k=5)) for _ in range(8))
 
 
-def write(place: Path, examples: object, **options: object) -> Handoff:
-    return write_bundle(place, recommendation=ADVICE, examples=examples, **options)  # type: ignore[arg-type]
+def write(place: Path, examples: Any, **options: Any) -> Handoff:
+    return write_bundle(place, recommendation=ADVICE, examples=examples, **options)
 
 
 def texts(done: Handoff) -> list[str]:

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import ragstone
 from ragstone import Document, Superseded
@@ -70,7 +71,7 @@ class Counts:
         return shown
 
 
-def _jsonl(path: Path) -> list[dict[str, object]]:
+def _jsonl(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
@@ -83,7 +84,7 @@ def written(split: str) -> Counts:
             index.upsert(Document(str(row["_id"]), str(row[version]), title=str(row["title"])) for row in rows)
         answers = [row for row in _jsonl(WRITTEN / "answers.jsonl") if row["split"] == split]
         for row, spans in zip(answers, index.superseded([str(row["text"]) for row in answers]), strict=True):
-            counts.add(str(row["_id"]), str(row["text"]), spans, [tuple(span) for span in row["superseded"]])  # type: ignore[attr-defined]
+            counts.add(str(row["_id"]), str(row["text"]), spans, [tuple(span) for span in row["superseded"]])
     return counts
 
 

@@ -32,10 +32,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "benches"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benches"))
 
-from evidence_cases import (  # noqa: E402
+from evidence_cases import (
     HANDBOOK_QUERIES,
     IN_DOMAIN,
     PATHS,
@@ -49,13 +48,14 @@ from evidence_cases import (  # noqa: E402
     macro_f1_estimate,
     seen,
 )
-from ragstone import route  # noqa: E402
-from ragstone.estimates import auroc  # noqa: E402
-from ragstone.recommender.evidence import Weights, with_evidence  # noqa: E402
-from ragstone.recommender.reading import is_keyword, log_odds, read_again  # noqa: E402
-from ragstone.records import Embedder, Route  # noqa: E402
-from ragstone.records import Path as RoutePath  # noqa: E402
+from ragstone import route
+from ragstone.estimates import auroc
+from ragstone.recommender.evidence import Weights, with_evidence
+from ragstone.recommender.reading import is_keyword, log_odds, read_again
+from ragstone.records import Embedder, Route
+from ragstone.records import Path as RoutePath
 
+ROOT = Path(__file__).resolve().parents[2]
 MODELS = ROOT / "python" / "models"
 PACKAGE = ROOT / "python" / "ragstone" / "recommender"
 HELD_OUT = ROOT / ".build" / "router_held_out.json"

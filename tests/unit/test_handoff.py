@@ -27,8 +27,8 @@ TOWNS_TEXT = "Oslo Lima Rome Kyiv Bern Cork Graz Nice Gent Riga Faro Bari Brno L
 TOWNS = TOWNS_TEXT.split()
 
 
-def write(place: Path, examples: object = PAIRS, **options: Any) -> Handoff:
-    return write_bundle(place, recommendation=ADVICE, examples=examples, **options)  # type: ignore[arg-type]
+def write(place: Path, examples: Any = PAIRS, **options: Any) -> Handoff:
+    return write_bundle(place, recommendation=ADVICE, examples=examples, **options)
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
@@ -268,12 +268,12 @@ def test_one_thread_leaves_nothing_to_hold_out(tmp_path: Path) -> None:
     assert any("nothing could be held out" in finding for finding in done.findings)
 
 
-def run_kit(place: Path, predictions: object, baseline: object = None) -> subprocess.CompletedProcess[str]:
+def run_kit(place: Path, predictions: Any, baseline: Any = None) -> subprocess.CompletedProcess[str]:
     """Run the bundle's own script from another folder, as its reader would."""
     arguments = [sys.executable, str(place / "eval" / "eval.py"), "given.jsonl"]
     for name, given in (("given.jsonl", predictions), ("plain.jsonl", baseline)):
         if given is not None:
-            lines = [json.dumps({"id": key, "prediction": value}) for key, value in given.items()]  # type: ignore[attr-defined]
+            lines = [json.dumps({"id": key, "prediction": value}) for key, value in given.items()]
             (place.parent / name).write_text("\n".join(lines))
     if baseline is not None:
         arguments += ["--baseline", "plain.jsonl"]

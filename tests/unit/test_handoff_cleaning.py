@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from ragstone.errors import InvalidInput
-from ragstone.handoff.cleaning import clean
+from ragstone.handoff.cleaning import Cleaned, clean
 from ragstone.handoff.examples import Task, read_examples
 from ragstone.handoff.personal import personal_spans
 from ragstone.handoff.spans import Slots, Span, apart
@@ -152,8 +153,8 @@ class History:
         return found
 
 
-def cleaned(*rows: object, task: Task = "text", **how: object) -> tuple[list[str], object]:
-    found = clean(read_examples(rows).usable, task=task, **how)  # type: ignore[arg-type]
+def cleaned(*rows: object, task: Task = "text", **how: Any) -> tuple[list[str], Cleaned]:
+    found = clean(read_examples(rows).usable, task=task, **how)
     return [example.completion for example in found.usable], found
 
 
@@ -166,13 +167,13 @@ def test_what_history_proves_is_masked_everywhere() -> None:
     ]
     answers, found = cleaned(*rows, index=history)
     assert answers[0] == "It is {{price}} for {{money}}, and you may send it back within {{quantity}}."
-    assert found.usable[0].request == "Is it still {{price}} for {{money}}?"  # type: ignore[attr-defined]
-    texts = [text for one in found.usable for text in (one.request, one.completion)]  # type: ignore[attr-defined]
+    assert found.usable[0].request == "Is it still {{price}} for {{money}}?"
+    texts = [text for one in found.usable for text in (one.request, one.completion)]
     assert history.superseded(texts) == [[]] * 4
-    rows = [row for row in found.facts if row["proven"]]  # type: ignore[attr-defined]
+    rows = [row for row in found.facts if row["proven"]]
     assert len(rows) == 5
     assert rows[0]["document_id"] == "prices" and rows[0]["generation"] == 4
-    assert (found.proven, found.volatile, found.masked) == (1, 1, 1)  # type: ignore[attr-defined]
+    assert (found.proven, found.volatile, found.masked) == (1, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -188,17 +189,17 @@ def test_the_action_is_the_one_chosen(how: str, answer: str | None) -> None:
     """Catches a fact masked against the caller's will, or kept against it."""
     answers, found = cleaned(("What do I pay?", "Pay €20 within 30 days of the letter."), volatile=how)
     assert answers == ([] if answer is None else [answer])
-    assert {row["action"] for row in found.facts} <= {"mask", "keep", "drop"}  # type: ignore[attr-defined]
-    assert len(found.facts) == 2  # type: ignore[attr-defined]
+    assert {row["action"] for row in found.facts} <= {"mask", "keep", "drop"}
+    assert len(found.facts) == 2
     if answer is None:
-        assert "a kind that changes" in found.dropped[0].reason  # type: ignore[attr-defined]
+        assert "a kind that changes" in found.dropped[0].reason
 
 
 def test_what_the_request_gives_may_be_copied() -> None:
     """Catches an extraction task ruined: the price stands in the request, and the model is to copy it."""
     answers, found = cleaned(("Read the total: paid €20 by card", "The total is €20 here."))
     assert answers == ["The total is €20 here."]
-    assert found.facts == []  # type: ignore[attr-defined]
+    assert found.facts == []
 
 
 def test_labels_are_never_masked() -> None:
@@ -213,29 +214,29 @@ def test_json_stays_json() -> None:
     answers, _ = cleaned(row, task="json")
     assert answers == ['{"price": "{{price}}", "currency": "EUR"}']
     answers, found = cleaned(("How long?", '{"days": 30}'), task="json", index=History("30"))
-    assert answers == [] and "no JSON any more" in found.dropped[0].reason  # type: ignore[attr-defined]
+    assert answers == [] and "no JSON any more" in found.dropped[0].reason
 
 
 def test_an_answer_of_facts_alone_is_dropped() -> None:
     """Catches a slot taught as an answer."""
     answers, found = cleaned(("How much?", "€20."), ("How much then?", "It is €20."))
     assert answers == ["It is {{price}}."]
-    assert found.dropped[0].reason == "says little but facts that change"  # type: ignore[attr-defined]
+    assert found.dropped[0].reason == "says little but facts that change"
 
 
 def test_repeated_examples_are_dropped_and_contradictions_counted() -> None:
     """Catches an example that counts twice, or two labels for one request that nobody hears of."""
     rows = [("Where is it?", "track"), ("where is it", "track"), ("Where is it??", "refund")]
     _, found = cleaned(*({"text": text, "label": label} for text, label in rows), task="labels")
-    assert [(one.line, one.reason) for one in found.dropped] == [(2, "is the same as line 1")]  # type: ignore[attr-defined]
-    assert (found.repeated, found.conflicts) == (1, 1)  # type: ignore[attr-defined]
+    assert [(one.line, one.reason) for one in found.dropped] == [(2, "is the same as line 1")]
+    assert (found.repeated, found.conflicts) == (1, 1)
 
 
 def test_personal_data_may_stay() -> None:
     """Catches masking that cannot be switched off, or spans that are then not reported."""
     answers, found = cleaned(("Who?", "Write to a@b.de about it."), personal="keep")
     assert answers == ["Write to a@b.de about it."]
-    assert [row["action"] for row in found.personal] == ["keep"]  # type: ignore[attr-defined]
+    assert [row["action"] for row in found.personal] == ["keep"]
 
 
 def test_an_index_without_history_is_refused() -> None:

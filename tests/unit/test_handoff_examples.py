@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -109,7 +110,7 @@ def test_what_cannot_be_used_is_told(row: object, reason: str) -> None:
 def test_a_query_log_gives_its_answers() -> None:
     """Catches a log whose accepted answers are not taken, or whose other queries are."""
     log = read_queries([{"text": "Where is it?", "answer": "On its way."}, {"text": "Who?"}])
-    [example] = read_examples(log).usable  # type: ignore[arg-type]
+    [example] = read_examples(log).usable
     assert (example.request, example.completion) == ("Where is it?", "On its way.")
 
 
@@ -132,10 +133,10 @@ def test_a_file_without_a_usable_example_is_refused(tmp_path: Path, content: byt
 
 
 @pytest.mark.parametrize("examples", [None, 7, {"query": "q", "answer": "a"}, b"x"])
-def test_what_is_no_list_is_refused(examples: object) -> None:
+def test_what_is_no_list_is_refused(examples: Any) -> None:
     """Catches a mapping whose keys are read as examples, or an error of Python's own."""
     with pytest.raises(InvalidInput, match="pass a file of JSON Lines"):
-        read_examples(examples)  # type: ignore[arg-type]
+        read_examples(examples)
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
