@@ -10,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import ragstone
+from command_line import Run
+from ragstone.cli import main
 from ragstone.embedding.hashing import HashingEmbedder
 
 # A busy machine makes no test fail: deadlines are for measurements. RAGSTONE_TESTS=long multiplies the examples.
@@ -44,3 +46,19 @@ def opened(tmp_path: Path) -> Iterator[Opened]:
     yield open_index
     for index in indexes:
         index.close()
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the command in this process: (exit code, standard output, standard error)."""
+
+    def command(*arguments: object) -> tuple[int, str, str]:
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as stopped:
+            code = int(stopped.code or 0)
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return code, out, err
+
+    return command

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,13 @@ from typing import Any
 import pytest
 
 import ragstone
-from ragstone.cli import main
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "corpora" / "evaluation" / "year"))
+
+import year as company
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "corpora" / "evaluation" / "year"))
-
-import year as company  # type: ignore[import-not-found]  # noqa: E402
-
 HANDBOOK = ROOT / "corpora" / "handbook"
-Run = Callable[..., tuple[int, str, str]]
 
 
 @dataclass(frozen=True)
@@ -67,22 +65,6 @@ def year(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Year]:
 def texts() -> dict[str, list[str]]:
     """What users ask of the handbook's company, by kind, as people labelled it."""
     return {kind: [row["text"] for row in rows] for kind, rows in company.pools().items()}
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs the command in this process: (exit code, standard output, standard error)."""
-
-    def command(*arguments: object) -> tuple[int, str, str]:
-        try:
-            code = main([str(argument) for argument in arguments])
-        except SystemExit as stopped:
-            code = int(stopped.code or 0)
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return code, out, err
-
-    return command
 
 
 def write_lines(path: Path, rows: list[dict[str, Any]]) -> Path:

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 import ragstone
-from checklist.conftest import HANDBOOK, Run, Year, company, write_lines
+from checklist.conftest import HANDBOOK, Year, company, write_lines
+from command_line import Run
 
 DAY = dt.timedelta(days=1)
 BEGIN = dt.datetime(2023, 1, 1, tzinfo=dt.UTC)

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 import ragstone
-from checklist.conftest import HANDBOOK, Run, Year, write_lines
+from checklist.conftest import HANDBOOK, Year, write_lines
+from command_line import Run
 from ragstone.handoff import find_leaks
 from ragstone.monitoring import QueryLog
 from shared_data import shared_data

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import ragstone
-from checklist.conftest import HANDBOOK, Run, write_lines
+from checklist.conftest import HANDBOOK, write_lines
+from command_line import Run
 from ragstone.citation import context
 from ragstone.monitoring import QueryLog, read
 
