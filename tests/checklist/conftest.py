@@ -41,11 +41,11 @@ class Year:
     def needs(self) -> Path:
         return self.folder / "needs.toml"
 
-    def again(self, needs: object = None, **options: Any) -> ragstone.Recommendation:
+    def again(self, needs: Any = None, **options: Any) -> ragstone.Recommendation:
         """The same year with other needs or rules."""
         declared = self.needs if needs is None else needs
         rules = options.pop("rules", None)
-        return ragstone.Recommender(self.index, declared, rules=rules).analyze(  # type: ignore[arg-type]
+        return ragstone.Recommender(self.index, declared, rules=rules).analyze(
             options.pop("queries", self.log), **options
         )
 

@@ -7,6 +7,7 @@ import inspect
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -93,9 +94,9 @@ def test_a_report_has_its_metrics_head_tail_and_configuration(handbook: Path, ru
 def test_a_recommendation_names_its_configuration_by_a_digest(handbook: Path) -> None:
     """Catches two reports that cannot be told apart by what they were made with."""
 
-    def digest(**options: object) -> str:
+    def digest(**options: Any) -> str:
         with ragstone.open(handbook, read_only=True) as index:
-            made = ragstone.Recommender(index, **options).analyze(questions()[:60])  # type: ignore[arg-type]
+            made = ragstone.Recommender(index, **options).analyze(questions()[:60])
         assert made.configuration["sha256"] in made.to_markdown()
         return str(made.configuration["sha256"])
 

@@ -111,7 +111,8 @@ class Needs:
         if not isinstance(values, Mapping):
             raise InvalidInput(f"needs are {shown(values)}: pass a mapping of names to values")
         refuse_unknown(values, (field.name for field in fields(cls)), "needs")
-        return cls(**{str(name): value for name, value in values.items()})  # type: ignore[arg-type]
+        named: dict[str, Any] = {str(name): value for name, value in values.items()}
+        return cls(**named)
 
     @classmethod
     def from_toml(cls, path: str | os.PathLike[str]) -> Needs:
