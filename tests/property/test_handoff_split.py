@@ -41,8 +41,8 @@ rows = st.fixed_dictionaries(
 @given(st.lists(rows, min_size=1, max_size=40), st.integers(0, 5), st.floats(0, 0.4), st.floats(0, 0.4))
 def test_splits_are_whole_and_clean(given_rows: list[dict[str, object]], seed: int, valid: float, test: float) -> None:
     """Catches an example lost or doubled, a leak by any measure, or a group that is cut in two."""
-    # An answer of nothing but a separator of lines is none.
-    assume(any(str(row["answer"]).strip() for row in given_rows))
+    # A request or an answer of nothing but a separator of lines is none.
+    assume(any(str(row["query"]).strip() and str(row["answer"]).strip() for row in given_rows))
     read = read_examples(given_rows)
     task = task_of(read.usable)
     cleaned = clean(read.usable, task=task)
