@@ -44,6 +44,8 @@ def test_sections_are_sorted_and_inside_the_text(text: str, suffix: str) -> None
 @given(TEXTS, SUFFIX)
 @example(":k: v\n\nbody", ".rst")
 @example("---\n:k: v\n# ", ".rst")
+@example("---\nProse between two rules.\n---\n", ".md")
+@example("---\nProse.\nkey: value\n---\n", ".md")
 def test_what_is_parsed_can_be_chunked(text: str, suffix: str) -> None:
     """Catches sections that the chunker refuses, and text lost between the two; metadata is kept as such instead."""
     parsed = parser_of("a" + suffix)(text)
@@ -52,7 +54,7 @@ def test_what_is_parsed_can_be_chunked(text: str, suffix: str) -> None:
     chunks = Chunker(max_tokens=16, overlap_tokens=0, token_counter=counter).chunk(document)
     body = parsed.text
     for section in reversed([section for section in parsed.sections if section.kind == "metadata"]):
-        assert parsed.metadata
+        assert parsed.metadata and "Prose" not in body[section.start : section.end]
         body = body[: section.start] + body[section.end :]
     assert "".join("".join(chunk.text.split()) for chunk in chunks) == "".join(body.split())
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable
 
 from ragstone.records import MetadataScalar, MetadataValue
 
@@ -38,17 +37,20 @@ def front_matter(text: str) -> tuple[dict[str, MetadataValue], int]:
         value = _value(below)
         if value is not None:
             metadata[key] = value
-    return metadata, close.end()
+    # Lines between two rules that set nothing are text of the document.
+    return (metadata, close.end()) if metadata else ({}, 0)
 
 
-def _entries(block: str) -> Iterable[tuple[str, list[str]]]:
+def _entries(block: str) -> list[tuple[str, list[str]]]:
     """Keys at the left margin, each with its value: the rest of its line and the lines up to the next key."""
     entries: list[tuple[str, list[str]]] = []
     for line in block.splitlines():
         key = _KEY.match(line)
         if key is not None:
             entries.append((key[1], [_without_comment(line[key.end() :])]))
-        elif entries and line.strip() and not line.startswith("#"):
+        elif line.strip() and not line.startswith("#"):
+            if not entries:
+                return []  # Prose before any key: this is no front matter.
             entries[-1][1].append(line)
     return entries
 
