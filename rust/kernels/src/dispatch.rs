@@ -27,21 +27,37 @@ static TABLE: &[Kernels] = &[
     scalar::KERNELS,
 ];
 
-// All of them ask one thing of their caller: that the processor has the instruction set.
-type Dot = unsafe fn(&[f32], &[f32]) -> f32;
-type DotRows = unsafe fn(&[f32], &[f32], usize, &mut [f32]);
-type DotGather = unsafe fn(&[f32], &[f32], usize, &[u32], &mut [f32]);
-type DotWide = unsafe fn(&[f32], &[f32]) -> f64;
-type Int8Rows = unsafe fn(&[i16], &[i8], usize, &mut [i32]);
-type Int8Gather = unsafe fn(&[i16], &[i8], usize, &[u32], &mut [i32]);
-type Rotate = unsafe fn(&Rotation, &mut [f32]);
-type Round = unsafe fn(&[f32], &mut [i8]) -> Rounded;
-type AddRows = unsafe fn(&mut Sums, &mut Maxima, &[u16], &[u8], u16, u64);
-type AddBlocks = unsafe fn(&mut Sums, &mut Maxima, &[u16; BLOCKS], &[u8], u16, u64) -> bool;
-type AddBits = unsafe fn(&mut Sums, &mut Maxima, &[u16; BLOCKS], &Bits, &[u8], u16, u64) -> bool;
-type ChangeBounds = unsafe fn(&mut Maxima, &[u8; BLOCKS], u16);
-type Reaching = unsafe fn(&Maxima, &Maxima, u16) -> u64;
-type Estimate = unsafe fn(&[&CodeQuery], &[u8], &[f32], &mut [u64], &mut [f32]);
+/// Names the types of operations. All of them ask one thing of their caller: that the processor has the instruction set.
+macro_rules! operations {
+    ($($name:ident($($argument:ty),*) $(-> $out:ty)?;)*) => {
+        $(type $name = unsafe fn($($argument),*) $(-> $out)?;)*
+    };
+}
+
+operations! {
+    Dot(&[f32], &[f32]) -> f32;
+    DotRows(&[f32], &[f32], usize, &mut [f32]);
+    DotGather(&[f32], &[f32], usize, &[u32], &mut [f32]);
+    DotWide(&[f32], &[f32]) -> f64;
+    Int8Rows(&[i16], &[i8], usize, &mut [i32]);
+    Int8Gather(&[i16], &[i8], usize, &[u32], &mut [i32]);
+    Rotate(&Rotation, &mut [f32]);
+    Round(&[f32], &mut [i8]) -> Rounded;
+    AddRows(&mut Sums, &mut Maxima, &[u16], &[u8], u16, u64);
+    AddBlocks(&mut Sums, &mut Maxima, &[u16; BLOCKS], &[u8], u16, u64) -> bool;
+    AddBits(&mut Sums, &mut Maxima, &[u16; BLOCKS], &Bits, &[u8], u16, u64) -> bool;
+    ChangeBounds(&mut Maxima, &[u8; BLOCKS], u16);
+    Reaching(&Maxima, &Maxima, u16) -> u64;
+    Estimate(&[&CodeQuery], &[u8], &[f32], &mut [u64], &mut [f32]);
+}
+
+/// Calls an operation of an entry of the table.
+macro_rules! call {
+    ($kernels:ident.$operation:ident($($argument:expr),*)) => {
+        // SAFETY: a `Kernels` is given out only after detection (see the type), which is all that the function asks.
+        unsafe { ($kernels.$operation)($($argument),*) }
+    };
+}
 
 /// The operations of one instruction set.
 ///
@@ -80,8 +96,7 @@ impl Kernels {
     /// Sum of the products of two slices, which must have one length; the order of summation is [`scalar`]'s.
     pub fn dot(&self, a: &[f32], b: &[f32]) -> f32 {
         assert_eq!(a.len(), b.len(), "dot product of slices of different lengths");
-        // SAFETY: `self` comes from the table after detection (see the type), which is all that the function asks.
-        unsafe { (self.dot)(a, b) }
+        call!(self.dot(a, b))
     }
 
     /// Scores `out.len()` consecutive rows: `out[i]` is the dot product of `query` with the first `query.len()`
@@ -90,8 +105,7 @@ impl Kernels {
     /// Padding a row and the query with zeros up to a multiple of 16 does not change the result and is faster.
     pub fn dot_rows(&self, query: &[f32], rows: &[f32], stride: usize, out: &mut [f32]) {
         assert!(query.len() <= stride, "a query of {} values on rows of {stride}", query.len());
-        // SAFETY: `self` comes from the table after detection (see the type), which is all that the function asks.
-        unsafe { (self.dot_rows)(query, rows, stride, out) }
+        call!(self.dot_rows(query, rows, stride, out));
     }
 
     /// Scores the rows named in `wanted`, in any order: `out[i]` is the dot product of `query` with row `wanted[i]`
@@ -99,15 +113,13 @@ impl Kernels {
     pub fn dot_gather(&self, query: &[f32], column: &[f32], stride: usize, wanted: &[u32], out: &mut [f32]) {
         assert!(query.len() <= stride, "a query of {} values on rows of {stride}", query.len());
         assert_eq!(wanted.len(), out.len(), "rows and scores of different lengths");
-        // SAFETY: `self` comes from the table after detection (see the type), which is all that the function asks.
-        unsafe { (self.dot_gather)(query, column, stride, wanted, out) }
+        call!(self.dot_gather(query, column, stride, wanted, out));
     }
 
     /// Sum of the products of two slices of one length, in f64: only the additions round.
     pub fn dot_wide(&self, a: &[f32], b: &[f32]) -> f64 {
         assert_eq!(a.len(), b.len(), "dot product of slices of different lengths");
-        // SAFETY: `self` comes from the table after detection (see the type), which is all that the function asks.
-        unsafe { (self.dot_wide)(a, b) }
+        call!(self.dot_wide(a, b))
     }
 
     /// As [`Self::dot_rows`], for rows of 8-bit integers and a query of 16-bit ones, a multiple of 32 of them.
@@ -115,30 +127,26 @@ impl Kernels {
     /// Sums are exact as long as they fit 32 bits, which a bound on the query's values ensures.
     pub fn int8_rows(&self, query: &[i16], rows: &[i8], stride: usize, out: &mut [i32]) {
         check_int8(query, stride);
-        // SAFETY: `self` comes from the table after detection (see the type), which is all that the function asks.
-        unsafe { (self.int8_rows)(query, rows, stride, out) }
+        call!(self.int8_rows(query, rows, stride, out));
     }
 
     /// As [`Self::dot_gather`], for rows of 8-bit integers and a query of 16-bit ones, a multiple of 32 of them.
     pub fn int8_gather(&self, query: &[i16], column: &[i8], stride: usize, wanted: &[u32], out: &mut [i32]) {
         check_int8(query, stride);
         assert_eq!(wanted.len(), out.len(), "rows and scores of different lengths");
-        // SAFETY: `self` comes from the table after detection (see the type), which is all that the function asks.
-        unsafe { (self.int8_gather)(query, column, stride, wanted, out) }
+        call!(self.int8_gather(query, column, stride, wanted, out));
     }
 
     /// Rotates a vector in place.
     pub fn rotate(&self, rotation: &Rotation, values: &mut [f32]) {
         assert_eq!(rotation.dimension(), values.len(), "a rotation and a vector of different dimensions");
-        // SAFETY: `self` comes from the table after detection (see the type), which is all that the function asks.
-        unsafe { (self.rotate)(rotation, values) }
+        call!(self.rotate(rotation, values));
     }
 
     /// Rounds values to 8-bit integers times a scale; the rest of `codes` becomes zero.
     pub fn round(&self, values: &[f32], codes: &mut [i8]) -> Rounded {
         assert!(values.len() <= codes.len(), "{} values for {} codes", values.len(), codes.len());
-        // SAFETY: `self` comes from the table after detection (see the type), which is all that the function asks.
-        unsafe { (self.round)(values, codes) }
+        call!(self.round(values, codes))
     }
 
     /// Adds postings of some blocks to the sums of a window ([`crate::postings`]) and keeps their greatest sums; they are
@@ -152,8 +160,7 @@ impl Kernels {
         weight: u16,
         blocks: u64,
     ) {
-        // SAFETY: `self` comes from the table after detection (see the type), which is all that the function asks.
-        unsafe { (self.add_rows)(sums, maxima, rows, impacts, weight, blocks) }
+        call!(self.add_rows(sums, maxima, rows, impacts, weight, blocks));
     }
 
     /// As [`Self::add_rows`], for postings whose rows count within their block: `pairs` has block by block the rows, then
@@ -167,8 +174,7 @@ impl Kernels {
         weight: u16,
         blocks: u64,
     ) -> bool {
-        // SAFETY: `self` comes from the table after detection (see the type), which is all that the function asks.
-        unsafe { (self.add_blocks)(sums, maxima, starts, pairs, weight, blocks) }
+        call!(self.add_blocks(sums, maxima, starts, pairs, weight, blocks))
     }
 
     /// As [`Self::add_rows`], for postings given by a bit for each row of the window; the impacts of a block begin at its
@@ -184,8 +190,7 @@ impl Kernels {
         weight: u16,
         blocks: u64,
     ) -> bool {
-        // SAFETY: `self` comes from the table after detection (see the type), which is all that the function asks.
-        unsafe { (self.add_bits)(sums, maxima, starts, bits, impacts, weight, blocks) }
+        call!(self.add_bits(sums, maxima, starts, bits, impacts, weight, blocks))
     }
 
     /// Asks for the lines of memory of some bytes, before they are needed.
@@ -198,20 +203,17 @@ impl Kernels {
 
     /// Adds to the bound of each block what the greatest impact of a term in it can add to a sum.
     pub fn add_bounds(&self, bounds: &mut Maxima, greatest: &[u8; BLOCKS], weight: u16) {
-        // SAFETY: `self` comes from the table after detection (see the type), which is all that the function asks.
-        unsafe { (self.add_bounds)(bounds, greatest, weight) }
+        call!(self.add_bounds(bounds, greatest, weight));
     }
 
     /// Takes back what [`Self::add_bounds`] added.
     pub fn take_bounds(&self, bounds: &mut Maxima, greatest: &[u8; BLOCKS], weight: u16) {
-        // SAFETY: `self` comes from the table after detection (see the type), which is all that the function asks.
-        unsafe { (self.take_bounds)(bounds, greatest, weight) }
+        call!(self.take_bounds(bounds, greatest, weight));
     }
 
     /// The blocks whose greatest sum and bound together reach `least`.
     pub fn reaching(&self, maxima: &Maxima, bounds: &Maxima, least: u16) -> u64 {
-        // SAFETY: `self` comes from the table after detection (see the type), which is all that the function asks.
-        unsafe { (self.reaching)(maxima, bounds, least) }
+        call!(self.reaching(maxima, bounds, least))
     }
 
     /// Prepares a rotated query for [`Self::estimate`] with the same instruction set; `reach` is how far the product of
@@ -243,8 +245,7 @@ impl Kernels {
         if count == 0 {
             return;
         }
-        // SAFETY: `self` comes from the table after detection (see the type), which is all that the function asks.
-        unsafe { (self.estimate)(queries, blocks, floors, hits, estimates) }
+        call!(self.estimate(queries, blocks, floors, hits, estimates));
     }
 }
 
