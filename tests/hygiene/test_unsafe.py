@@ -6,8 +6,8 @@ import re
 
 from hygiene.sources import ROOT, below
 
-# How often code says the word, by file. A change here needs a sentence of proof there. In the dispatcher it stands in two
-# macros: one names the types of a table's functions, the other calls them, and one proof is all calls'.
+# How often code says the word, by file. A change here needs a sentence of proof there. In the dispatcher it stands in
+# two macros: one names the types of a table's functions, the other calls them, and one proof is all calls'.
 ALLOWED = {
     "rust/engine/src/storage/map.rs": 1,
     "rust/kernels/src/aarch64/neon.rs": 7,
