@@ -303,10 +303,14 @@ impl Snapshot {
     }
 }
 
-/// Refuses a directory that holds data and no manifest: no crash leaves that, so an index has lost its manifests.
+/// Refuses a directory that holds data and no manifest: an index that has lost its manifests, for no crash leaves that, or a
+/// copy that was cut short.
 fn refuse_remains(storage: &dyn Storage) -> Result<()> {
     match storage.list().map_err(Error::io("list directory"))?.into_iter().find(|name| is_data(name)) {
-        Some(name) => Err(Error::corrupt(name, 0, "no manifest is left that could list it")),
+        Some(name) => {
+            let message = "no manifest is left that could list it; remove what is left of a copy that was not finished";
+            Err(Error::corrupt(name, 0, message))
+        }
         None => Ok(()),
     }
 }

@@ -3,35 +3,37 @@
 use std::collections::HashSet;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
-use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use ragstone_engine::dense::{DenseIndex, Matrix};
 use ragstone_engine::error::{Error, Result};
 use ragstone_engine::index::Index;
 use ragstone_engine::interrupt::Never;
 use ragstone_engine::lexical::{Bm25, LexicalIndex};
+use ragstone_engine::storage::Storage;
 use ragstone_engine::storage::faulty::{Faulty, Moment};
 use ragstone_engine::storage::frame::Verify;
-use ragstone_engine::storage::{Bytes, Lock, Storage, StorageFile};
 
-use crate::workload::{Step, View, advance, check, longer_script, options, script, times, view};
+use crate::workload::{Step, View, act, advance, check, longer_script, options, reading, times, view};
 
-/// Surviving states that are tried at each moment.
-const SEEDS: u64 = 40;
-/// The same after a second crash, during recovery from the first.
+/// Scripts that are crashed, and surviving states that are tried at each of their moments.
+const SCRIPTS: u64 = 8;
+const SEEDS: u64 = 60;
+/// The same for a second crash, during recovery from the first.
+const SCRIPTS_AGAIN: u64 = 1;
 const SEEDS_AGAIN: u64 = 3;
 
 /// A script as it was run: the disk before each operation, and what could be seen after each step.
-struct Run {
-    moments: Vec<Moment>,
+pub(crate) struct Run {
+    pub(crate) moments: Vec<Moment>,
     views: Vec<View>,
 }
 
 impl Run {
     /// Runs a script on a disk that `wrap` may spoil.
-    fn new(steps: &[Step], wrap: impl FnOnce(Faulty) -> Arc<dyn Storage>) -> Self {
+    pub(crate) fn new(steps: &[Step], wrap: impl FnOnce(Faulty) -> Arc<dyn Storage>) -> Self {
         let disk = Faulty::default();
         let storage = wrap(disk.clone());
         disk.record();
@@ -48,24 +50,26 @@ impl Run {
     }
 
     /// What may be seen after a crash: the last acknowledged state, and the one that was being written.
-    fn allowed(&self, moment: &Moment) -> Vec<&View> {
+    pub(crate) fn allowed(&self, moment: &Moment) -> Vec<&View> {
         self.views.iter().skip(moment.label).take(2).collect()
     }
 }
 
-/// Checks images, each once.
+/// Checks images, each once for what may be seen in it.
 #[derive(Default)]
-struct Checker {
-    seen: HashSet<(usize, u64)>,
-    violations: Vec<String>,
+pub(crate) struct Checker {
+    drawn: u64,
+    pub(crate) seen: HashSet<(usize, u64)>,
+    pub(crate) violations: Vec<String>,
 }
 
 impl Checker {
-    fn check(&mut self, disk: &Faulty, label: usize, allowed: &[&View], what: impl FnOnce() -> String) {
+    pub(crate) fn check(&mut self, disk: &Faulty, label: usize, allowed: &[&View], what: impl FnOnce() -> String) {
         let mut hash = DefaultHasher::new();
         for name in disk.list().unwrap() {
             (&name, &*disk.read(&name).unwrap()).hash(&mut hash);
         }
+        self.drawn += 1;
         if self.seen.insert((label, hash.finish())) {
             let storage: Arc<dyn Storage> = Arc::new(disk.clone());
             if let Err(violation) = check(&storage, allowed) {
@@ -75,50 +79,146 @@ impl Checker {
     }
 }
 
+/// What several checkers counted, on all cores.
+#[derive(Default)]
+struct Total {
+    drawn: AtomicU64,
+    images: AtomicU64,
+    violations: Mutex<Vec<String>>,
+}
+
+impl Total {
+    /// Attacks scripts 0 to `scripts`, shared among threads.
+    fn attack(scripts: u64, attack: impl Fn(u64, &mut Checker) + Sync) -> Self {
+        let (total, next) = (Self::default(), AtomicU64::new(0));
+        let work = || loop {
+            let script = next.fetch_add(1, Ordering::Relaxed);
+            if script >= scripts {
+                break;
+            }
+            let mut checker = Checker::default();
+            attack(script, &mut checker);
+            total.drawn.fetch_add(checker.drawn, Ordering::Relaxed);
+            total.images.fetch_add(checker.seen.len() as u64, Ordering::Relaxed);
+            total.violations.lock().unwrap().extend(checker.violations);
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..std::thread::available_parallelism().map_or(1, std::num::NonZero::get) {
+                scope.spawn(work);
+            }
+        });
+        total
+    }
+
+    /// States the figures; nothing may be violated, and enough images must have been looked at.
+    fn report(&self, what: &str, started: Instant, least: u64) {
+        let violations = self.violations.lock().unwrap();
+        let images = self.images.load(Ordering::Relaxed);
+        println!("\nfigure {what}.drawn {}", self.drawn.load(Ordering::Relaxed));
+        println!("figure {what}.images {images}");
+        println!("figure {what}.violations {}", violations.len());
+        println!("figure {what}.seconds {}", started.elapsed().as_secs());
+        assert_eq!(&violations[..violations.len().min(5)], &[] as &[String]);
+        assert!(images >= least, "only {images} images were checked");
+    }
+}
+
+/// The same seed at another moment is another throw, except for 0 and 1: nothing more than was synced, and everything.
+pub(crate) fn throw(seed: u64, moment: usize) -> u64 {
+    if seed < 2 { seed } else { seed + 1_000_003 * moment as u64 }
+}
+
 #[test]
 fn every_power_cut_keeps_what_was_acknowledged() {
     // Catches any missing or misplaced sync, a half batch, and remains of a crash that stop the next opening.
-    let run = Run::new(&longer_script(), |disk| Arc::new(disk));
-    let mut checker = Checker::default();
-    for (number, moment) in run.moments.iter().enumerate() {
-        for seed in 0..SEEDS * times() {
-            let what = || format!("power cut at {number} before {:?}, seed {seed}", moment.next);
-            // The same seed at another moment is another throw.
-            let disk = moment.power_cut(if seed < 2 { seed } else { seed + 1000 * number as u64 });
-            checker.check(&disk, moment.label, &run.allowed(moment), what);
+    let started = Instant::now();
+    let total = Total::attack(SCRIPTS * times(), |script, checker| {
+        let run = Run::new(&longer_script(script), |disk| Arc::new(disk));
+        for (number, moment) in run.moments.iter().enumerate() {
+            for seed in 0..SEEDS {
+                let what = || format!("script {script}, power cut at {number} before {:?}, seed {seed}", moment.next);
+                checker.check(&moment.power_cut(throw(seed, number)), moment.label, &run.allowed(moment), what);
+            }
         }
-    }
-    println!("{} images of {} moments, {} violations", checker.seen.len(), run.moments.len(), checker.violations.len());
-    assert_eq!(checker.violations, Vec::<String>::new());
-    assert!(checker.seen.len() >= 2_000, "only {} images were checked", checker.seen.len());
+    });
+    total.report("crash", started, 20_000 * times());
 }
 
 #[test]
 fn a_second_crash_during_recovery_loses_nothing() {
-    // Catches a recovery that removes the old state before the new one is durable.
-    let run = Run::new(&script(), |disk| Arc::new(disk));
-    let mut checker = Checker::default();
-    for (number, moment) in run.moments.iter().enumerate() {
-        let firsts = [("kill", moment.kill()), ("power cut", moment.power_cut(2 + 1000 * number as u64))];
-        for (first, disk) in firsts {
-            disk.record();
-            let reopened = Index::open(Arc::new(disk.clone()), options());
-            assert!(reopened.is_ok(), "{first} at {number} before {:?}: {reopened:?}", moment.next);
-            drop(reopened);
-            for (again, recovery) in disk.moments().iter().enumerate() {
-                for seed in 0..SEEDS_AGAIN * times() {
-                    let what = || {
-                        format!("{first} at {number} before {:?}, then power cut at {again}, seed {seed}", moment.next)
-                    };
-                    let disk = recovery.power_cut(if seed < 2 { seed } else { seed + 1000 * (number + again) as u64 });
-                    checker.check(&disk, moment.label, &run.allowed(moment), what);
+    // Catches a recovery that removes the old state before the new one is durable, and a first commit after it that
+    // builds on what a second crash can still take away.
+    let started = Instant::now();
+    let total = Total::attack(SCRIPTS_AGAIN * times(), |script, checker| {
+        let run = Run::new(&longer_script(script), |disk| Arc::new(disk));
+        for (number, moment) in run.moments.iter().enumerate() {
+            let firsts = [("kill", moment.kill()), ("power cut", moment.power_cut(throw(2 + script, number)))];
+            for (first, disk) in firsts {
+                let at = format!("script {script}, {first} at {number} before {:?}", moment.next);
+                crash_again(&disk, number, &run.allowed(moment), &at, checker);
+            }
+        }
+    });
+    total.report("recovery", started, 3_000 * times());
+}
+
+/// Opens an index after a crash, commits, and crashes before every operation of both.
+fn crash_again(disk: &Faulty, number: usize, allowed: &[&View], at: &str, checker: &mut Checker) {
+    disk.record();
+    let reopened = Index::open(Arc::new(disk.clone()), options()).unwrap_or_else(|error| panic!("{at}: {error}"));
+    let yak = Step::Commit { upserts: vec![("yak", 1)], deletes: Vec::new(), embedded: false };
+    act(&reopened, &yak).unwrap_or_else(|error| panic!("{at}, next commit: {error}"));
+    disk.label(1);
+    let new = view(&reopened.snapshot()).unwrap();
+    drop(reopened);
+    let before: Vec<&View> = allowed.iter().copied().chain([&new]).collect();
+    for (again, recovery) in disk.moments().iter().enumerate() {
+        for seed in 0..SEEDS_AGAIN {
+            let what = || format!("{at}, then power cut at {again} before {:?}, seed {seed}", recovery.next);
+            let acknowledged = recovery.label == 1;
+            let allowed = if acknowledged { std::slice::from_ref(before.last().unwrap()) } else { &before[..] };
+            // What may be seen differs with the first crash too.
+            let label = 2 * number + usize::from(acknowledged);
+            checker.check(&recovery.power_cut(throw(seed, again + number)), label, allowed, what);
+        }
+    }
+}
+
+#[test]
+fn a_copy_is_refused_or_whole() {
+    // Catches a snapshot whose manifest can be there before its files, or that is acknowledged before it is durable.
+    let (mut images, mut whole) = (0, 0);
+    for script in 0..times() {
+        let disk: Arc<dyn Storage> = Arc::new(Faulty::default());
+        let mut index = None;
+        for step in longer_script(script) {
+            advance(&disk, &mut index, &step).unwrap();
+            let index = index.as_ref().unwrap();
+            let expected = view(&index.snapshot()).unwrap();
+            let target = Faulty::default();
+            target.record();
+            index.copy_to(&target, |_| Ok(())).unwrap();
+            target.label(1);
+            for (number, moment) in target.moments().iter().enumerate() {
+                for seed in 0..12 {
+                    let copy: Arc<dyn Storage> = Arc::new(moment.power_cut(throw(seed, number)));
+                    match Index::open(copy, reading()) {
+                        Ok(copy) => {
+                            assert_eq!(view(&copy.snapshot()).unwrap(), expected, "copy at {number}, seed {seed}");
+                            assert!(copy.snapshot().verify(|_| Ok(())).unwrap().is_empty());
+                            whole += 1;
+                        }
+                        // Nothing, or some of its files and no manifest.
+                        Err(Error::NotFound { .. } | Error::Corrupt { .. }) if moment.label == 0 => {}
+                        Err(error) => panic!("copy at {number} before {:?}, seed {seed}: {error}", moment.next),
+                    }
+                    images += 1;
                 }
             }
         }
     }
-    println!("{} images after two crashes, {} violations", checker.seen.len(), checker.violations.len());
-    assert_eq!(checker.violations, Vec::<String>::new());
-    assert!(checker.seen.len() >= 400, "only {} images were checked", checker.seen.len());
+    println!("\nfigure copy.images {images}\nfigure copy.violations 0");
+    assert!(whole > 100 && images > 2 * whole, "{whole} of {images} copies were whole");
 }
 
 #[test]
@@ -142,8 +242,8 @@ fn a_saved_index_is_the_old_one_or_the_new_one() {
     let counts = [None, Some(3), Some(5), Some(900)];
     let mut images = 0;
     for (number, moment) in disk.moments().iter().enumerate() {
-        for seed in 0..SEEDS {
-            let disk = moment.power_cut(if seed < 2 { seed } else { seed + 1000 * number as u64 });
+        for seed in 0..SEEDS * times() {
+            let disk = moment.power_cut(throw(seed, number));
             let count = |opened: Result<usize>| match opened {
                 Ok(count) => Some(count),
                 Err(Error::NotFound { .. }) => None,
@@ -156,104 +256,5 @@ fn a_saved_index_is_the_old_one_or_the_new_one() {
             images += 1;
         }
     }
-    println!("{images} images of saved indexes");
-}
-
-/// A call that a careless engine would leave out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Skip {
-    FileSync,
-    ManifestSync,
-    DirectorySyncBeforeRename,
-    DirectorySyncAfterRename,
-}
-
-/// A disk used by an engine with one mistake in its order of calls.
-#[derive(Debug)]
-struct Careless {
-    disk: Faulty,
-    skip: Skip,
-    renamed: AtomicBool,
-}
-
-impl Storage for Careless {
-    fn create(&self, name: &str) -> io::Result<Box<dyn StorageFile>> {
-        let file = self.disk.create(name)?;
-        let skips = match self.skip {
-            Skip::FileSync => !name.starts_with("tmp-"),
-            Skip::ManifestSync => name.starts_with("tmp-"),
-            _ => false,
-        };
-        if skips { Ok(Box::new(Unsynced(file))) } else { Ok(file) }
-    }
-
-    fn read(&self, name: &str) -> io::Result<Bytes> {
-        self.disk.read(name)
-    }
-
-    fn list(&self) -> io::Result<Vec<String>> {
-        self.disk.list()
-    }
-
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.renamed.store(true, Ordering::Relaxed);
-        self.disk.rename(from, to)
-    }
-
-    fn replace(&self, from: &str, to: &str) -> io::Result<()> {
-        self.disk.replace(from, to)
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        self.disk.remove(name)
-    }
-
-    fn sync_directory(&self) -> io::Result<()> {
-        let after = self.renamed.swap(false, Ordering::Relaxed);
-        match self.skip {
-            Skip::DirectorySyncBeforeRename if !after => Ok(()),
-            Skip::DirectorySyncAfterRename if after => Ok(()),
-            _ => self.disk.sync_directory(),
-        }
-    }
-
-    fn lock(&self, name: &str) -> io::Result<Lock> {
-        self.disk.lock(name)
-    }
-
-    fn describe(&self) -> String {
-        format!("careless disk without {:?}", self.skip)
-    }
-}
-
-#[derive(Debug)]
-struct Unsynced(Box<dyn StorageFile>);
-
-impl StorageFile for Unsynced {
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.append(bytes)
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-#[test]
-fn the_harness_sees_every_missing_sync() {
-    // Catches a crash model that is too kind to find the bugs it is there for.
-    let steps: Vec<Step> = script().into_iter().take(8).collect();
-    let skips = [Skip::FileSync, Skip::ManifestSync, Skip::DirectorySyncBeforeRename, Skip::DirectorySyncAfterRename];
-    for skip in skips {
-        let run = Run::new(&steps, |disk| Arc::new(Careless { disk, skip, renamed: AtomicBool::new(false) }));
-        let mut checker = Checker::default();
-        for (number, moment) in run.moments.iter().enumerate() {
-            for seed in 0..8 {
-                let disk = moment.power_cut(if seed < 2 { seed } else { seed + 1000 * number as u64 });
-                checker.check(&disk, moment.label, &run.allowed(moment), String::new);
-            }
-        }
-        println!("without {skip:?}: {} images, {} violations", checker.seen.len(), checker.violations.len());
-        assert!(!checker.violations.is_empty(), "an engine without {skip:?} was not caught");
-    }
+    println!("\nfigure saved.images {images}\nfigure saved.violations 0");
 }

@@ -3,6 +3,7 @@
 //!
 //! `RAGSTONE_FAULTS=30` tries thirty times as many power cuts and forged bytes, `PROPTEST_CASES=3000` more sequences.
 
+mod careless;
 mod crash;
 mod damage;
 mod io_errors;

@@ -141,19 +141,20 @@ pub(crate) fn script() -> Vec<Step> {
 /// Names for [`longer_script`].
 const HERD: [&str; 6] = ["ibis", "jay", "koi", "lynx", "mole", "newt"];
 
-/// The script with some more commits, chosen by chance but always the same.
-pub(crate) fn longer_script() -> Vec<Step> {
-    let mut numbers = numbers("longer");
+/// The script with some more commits, chosen by chance but always the same for a seed.
+pub(crate) fn longer_script(seed: u64) -> Vec<Step> {
+    let mut numbers = numbers(&format!("longer {seed}"));
     let mut next = |limit: usize| (numbers.next().unwrap() % limit as u64) as usize;
-    let mut steps = script();
+    let mut steps = if seed == 0 { script() } else { vec![Step::Open, Step::SetEmbedder] };
     for version in 10..26 {
         let upserts: BTreeMap<&str, u32> = (0..next(4)).map(|_| (HERD[next(HERD.len())], version)).collect();
         let deletes = (0..next(3)).map(|_| HERD[next(HERD.len())]).collect();
         let embedded = next(2) == 0;
         steps.push(Step::Commit { upserts: upserts.into_iter().collect(), deletes, embedded });
-        match next(6) {
+        match next(7) {
             0 => steps.push(Step::Merge),
             1 => steps.push(Step::Attach(1 + next(4) as u32)),
+            2 if seed > 0 => steps.push(Step::Open),
             _ => {}
         }
     }
